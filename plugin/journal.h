@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The journal: a plain file that records are appended to before rsyslog gets
+ * its answer, synced at COMMIT. Written, not synced, it survives the death of
+ * any process; synced, a power cut. It comes in numbered segments,
+ * journal.<number>: the last one is appended to, the earlier ones wait to be
+ * taken over by the ledger and are then deleted.
+ */
+#ifndef MAILBAN_JOURNAL_H
+#define MAILBAN_JOURNAL_H
+
+#include "plugin/record.h"
+
+struct journal;
+
+/* Opens the state folder's journal for appending, in a new segment behind any
+ * that are there. NULL with *error (caller frees) when it can't. */
+struct journal *journal_open(
+	int state_fd, const struct digest_key *key, char **error);
+/* Syncs and closes. */
+void journal_close(struct journal *journal);
+
+/* Appends with one write. What could not be written (a full disk) is kept in
+ * memory and tried again by the next append or sync; the error is returned by
+ * journal_sync, not here. */
+void journal_append(struct journal *journal, const struct record *record);
+/* Writes what is left and makes it all durable (fdatasync; the folder too
+ * after a new segment). 0, or a negative errno: then nothing appended since
+ * the last success is promised. Costs nothing when nothing was appended. */
+int journal_sync(struct journal *journal);
+
+/* Bytes in the current segment. */
+size_t journal_size(const struct journal *journal);
+/* Syncs, closes the segment and begins the next: returns the number of the
+ * closed one for the ledger to take over, 0 when it was empty or on error. */
+uint64_t journal_rotate(struct journal *journal);
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is kept for good: an offence with its evidence, a ban, a lift. The same
+ * records go to the journal at once and from there into the ledger.
+ */
+#ifndef MAILBAN_RECORD_H
+#define MAILBAN_RECORD_H
+
+#include "plugin/digest.h"
+#include "plugin/judge.h"
+#include "plugin/message.h"
+
+enum record_type { RECORD_OFFENCE = 1, RECORD_BAN, RECORD_LIFT };
+
+enum origin {
+	ORIGIN_LOCAL = 1, /* judged here */
+	ORIGIN_OPERATOR,  /* mailban ban */
+	ORIGIN_IMPORTED,
+	ORIGIN_FLEET,
+};
+
+/* Evidence longer than this is cut (Postfix itself cuts at 2,000 bytes). */
+enum { RECORD_MSG_MAX = 2048, RECORD_NAME_MAX = 255 };
+
+/* Strings are spans; when decoded they borrow from the buffer. */
+struct record {
+	enum record_type type;
+	uint64_t seq;	 /* rises by one a record, over journal and ledger */
+	int64_t time_us; /* offence: of the message; ban: its beginning; lift:
+			    when it was lifted */
+	struct network net; /* offence: the client; else what is (un)banned */
+	/* offence */
+	struct digest digest;
+	int64_t reported_us;
+	enum class class;   /* of a ban too */
+	uint32_t count;	    /* offences in this line; of a ban: that led to it */
+	bool counted;	    /* false: evidence only */
+	struct addr addr;   /* the address itself, net being its client */
+	struct span rule;   /* of a ban too: of the last offence */
+	struct span user;
+	struct span host, from, tag, msg;
+	/* ban */
+	int64_t until_us;
+	uint32_t level;
+	enum origin origin;
+	struct span by;	 /* ban, lift: who ("uid 0", "bantime over" is never
+			    recorded) */
+	struct span reason;
+};
+
+/* The class's, origin's text in the ledger. */
+const char *origin_name(enum origin origin);
+
+/* Worst-case encoded size. */
+enum { RECORD_MAX = 8192 };
+/* Encodes with length and checksum; over-long strings are cut. Returns the
+ * length, at most RECORD_MAX. key: the digest key, which the checksum uses. */
+size_t record_encode(const struct record *record,
+	const struct digest_key *key, uint8_t out[RECORD_MAX]);
+/* Decodes the record at the head of buf. Returns its length; 0 when buf ends
+ * before the record does (a torn tail, at the end of a file); -EBADMSG when
+ * it is damaged. */
+int record_decode(const uint8_t *buf, size_t len,
+	const struct digest_key *key, struct record *out);
+
+#endif
