@@ -9,9 +9,10 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* The system user both daemons become: mailban for ommailban, mailban-nft
- * for the helper where that user exists, else mailban. */
+/* The system users the daemons become: ommailban the first; mailban-nft and
+ * its starter the second where it exists, else the first. */
 #define PRIV_USER "mailban"
+#define PRIV_HELPER_USER "mailban-nft"
 
 /* Whether this process has CAP_NET_ADMIN in its effective set. */
 bool priv_has_net_admin(void);
