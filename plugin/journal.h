@@ -14,16 +14,22 @@
 struct journal;
 
 /* Opens the state folder's journal for appending, in a new segment behind any
- * that are there. NULL with *error (caller frees) when it can't. */
+ * that are there. state_fd is borrowed until journal_close. To be called after
+ * ledger_open, which takes over what is there. NULL with *error (caller frees)
+ * when it can't. */
 struct journal *journal_open(
 	int state_fd, const struct digest_key *key, char **error);
-/* Syncs and closes. */
+/* Syncs and closes; an empty segment is deleted. */
 void journal_close(struct journal *journal);
 
 /* Appends with one write. What could not be written (a full disk) is kept in
- * memory and tried again by the next append or sync; the error is returned by
- * journal_sync, not here. */
-void journal_append(struct journal *journal, const struct record *record);
+ * memory and tried again by the next call of any of these. 0: it is in the
+ * file and survives the death of this process; a negative errno: it is in
+ * memory only, so rsyslog should get no answer (but dots) before
+ * journal_flush returns 0. */
+int journal_append(struct journal *journal, const struct record *record);
+/* Writes what is kept in memory, if anything, without syncing. */
+int journal_flush(struct journal *journal);
 /* Writes what is left and makes it all durable (fdatasync; the folder too
  * after a new segment). 0, or a negative errno: then nothing appended since
  * the last success is promised. Costs nothing when nothing was appended. */
@@ -32,7 +38,21 @@ int journal_sync(struct journal *journal);
 /* Bytes in the current segment. */
 size_t journal_size(const struct journal *journal);
 /* Syncs, closes the segment and begins the next: returns the number of the
- * closed one for the ledger to take over, 0 when it was empty or on error. */
+ * closed one for the ledger to take over (with all before it), 0 when nothing
+ * was closed: it was empty, or there was an error, and the old one goes on. */
 uint64_t journal_rotate(struct journal *journal);
+
+/* For the ledger. The numbers of the segments in the folder, rising; *numbers
+ * is the caller's to free. */
+int journal_list(int state_fd, uint64_t **numbers, size_t *count);
+/* A whole segment; *data is the caller's to free. */
+int journal_read(int state_fd, uint64_t number, uint8_t **data, size_t *len);
+int journal_unlink(int state_fd, uint64_t number);
+/* The next whole record of a segment at or behind *offset, which moves behind
+ * it. 1, 0 at the end; -ENOTSUP as record_decode. Damage is stepped over:
+ * *damaged is set when a whole record follows it; without one it is the torn
+ * tail of a write that nobody was told about. */
+int journal_next(const uint8_t *data, size_t len, size_t *offset,
+	const struct digest_key *key, struct record *out, bool *damaged);
 
 #endif

@@ -11,44 +11,66 @@
 
 #include "plugin/journal.h"
 
+#define LEDGER_FILE "ledger.sqlite"
+
 struct ledger;
 
 struct ledger_limits {
-	int64_t age_us;	   /* offences and ended bans older than this go */
+	int64_t age_us;	    /* offences and ended bans older than this go */
 	int64_t size_bytes; /* of the file; the oldest offences go first */
 };
 
 /* Opens or creates it, moves its schema forward, takes over what the journal
  * still holds. A corrupt one is moved aside (ledger.sqlite.corrupt-<time>)
  * with a clear log line, and *moved is set. Makes the digest key at the first
- * time and gives it out. tick is called now and then on long work (dots to
- * rsyslog). NULL with *error (caller frees) when it can't. */
+ * time and gives it out. tick is called now and then on long work, in
+ * ledger_restore too (dots to rsyslog). NULL with *error (caller frees) when
+ * it can't; one made by a newer mailban is refused and not touched.
+ * When another process holds the ledger or its disk is full, it opens all the
+ * same: what the journal holds then waits for the thread, and ledger_restore
+ * reads it from there. */
 struct ledger *ledger_open(const char *folder,
 	const struct ledger_limits *limits, struct digest_key *key,
 	void (*tick)(void *), void *tick_arg, bool *moved, char **error);
-/* Stops the thread after what it is at; closes. */
+/* Takes over what was handed over, as far as that goes without an error and
+ * within two seconds; stops the thread; closes. */
 void ledger_close(struct ledger *ledger);
 void ledger_limit(struct ledger *ledger, const struct ledger_limits *limits);
 
-/* Starts the thread. Segments handed over are taken in order and deleted when
- * they are durable in the ledger. */
-int ledger_start(struct ledger *ledger);
-void ledger_take_over(struct ledger *ledger, uint64_t segment);
-/* Segments handed over and not yet taken; and the last error, 0 when the last
- * try went well. */
-size_t ledger_backlog(const struct ledger *ledger);
-int ledger_error(const struct ledger *ledger);
-
-/* Whether that offence is in the ledger: 1, 0, or a negative errno. */
-int ledger_has(struct ledger *ledger, const struct digest *digest);
-/* The highest seq in it. */
-uint64_t ledger_last_seq(const struct ledger *ledger);
-/* The newest stamp (see digest_set_horizon) of any offence in it. */
-int64_t ledger_horizon(const struct ledger *ledger);
-
-/* Reads back, in order of seq, bans and lifts and those offences since
- * since_us that were counted. Records borrow until the callback returns. */
+/* Reads back, in order of seq, what the judge needs to stand where it stood:
+ * all bans in force now, and from the first counted offence since since_us on
+ * also bans that are over, lifts, and the counted offences since since_us.
+ * Offences come without host, from, tag and msg. Records borrow until the
+ * callback returns. -EUCLEAN: it is corrupt somewhere; it was moved aside and
+ * a new one begun, and ledger_lost is set; what was handed out stays true.
+ * Call it once, before ledger_start. */
 int ledger_restore(struct ledger *ledger, int64_t since_us,
 	void (*each)(const struct record *, void *), void *arg);
+
+/* Starts the thread. */
+int ledger_start(struct ledger *ledger);
+/* The segments up to this one are closed: they are taken in order and deleted
+ * when they are durable in the ledger. */
+void ledger_take_over(struct ledger *ledger, uint64_t segment);
+/* Segments handed over and not yet taken, as last counted; and the last error,
+ * a negative errno, 0 when the last try went well: -EBUSY, -ENOSPC, -EROFS,
+ * -EIO, ... */
+size_t ledger_backlog(const struct ledger *ledger);
+int ledger_error(const struct ledger *ledger);
+/* Whether the ledger had to be begun anew since the last call, so that it
+ * lacks bans in force: the caller records them all again. */
+bool ledger_lost(struct ledger *ledger);
+
+/* Whether that offence is in the ledger: 1, 0, or a negative errno (-EAGAIN:
+ * for a moment it can't be told). Never waits for the thread's work. */
+int ledger_has(struct ledger *ledger, const struct digest *digest);
+/* The highest seq in it and in the segments it knew at open: number on from
+ * here. */
+uint64_t ledger_last_seq(const struct ledger *ledger);
+/* Records up to this seq are in the ledger itself: for digest_set_durable. */
+uint64_t ledger_durable_seq(const struct ledger *ledger);
+/* The newest stamp (see digest_stamp; by time and reported of any offence ever
+ * in it, so rather later). INT64_MIN when there was none. */
+int64_t ledger_horizon(const struct ledger *ledger);
 
 #endif

@@ -32,35 +32,39 @@ struct record {
 	/* offence */
 	struct digest digest;
 	int64_t reported_us;
-	enum class class;   /* of a ban too */
-	uint32_t count;	    /* offences in this line; of a ban: that led to it */
-	bool counted;	    /* false: evidence only */
-	struct addr addr;   /* the address itself, net being its client */
-	struct span rule;   /* of a ban too: of the last offence */
+	enum class class; /* of a ban too */
+	uint32_t count;	  /* offences in this line; of a ban: that led to it */
+	bool counted;	  /* false: evidence only */
+	struct addr addr; /* the address itself, net being its client */
+	struct span rule; /* of a ban too: of the last offence */
 	struct span user;
 	struct span host, from, tag, msg;
 	/* ban */
 	int64_t until_us;
 	uint32_t level;
 	enum origin origin;
-	struct span by;	 /* ban, lift: who ("uid 0", "bantime over" is never
-			    recorded) */
+	struct span by; /* ban, lift: who ("uid 0", "bantime over" is never
+			   recorded) */
 	struct span reason;
 };
 
-/* The class's, origin's text in the ledger. */
+/* The origin's text in the ledger; origin 0 and unknown ones: "none". */
 const char *origin_name(enum origin origin);
+/* 0 when there is no such name. */
+enum origin origin_by_name(const char *name);
 
-/* Worst-case encoded size. */
-enum { RECORD_MAX = 8192 };
+/* On disk, all numbers little endian: u32 length of the whole record, then its
+ * fields, then a 64-bit keyed checksum of all before. */
+enum { RECORD_MIN = 139, RECORD_MAX = 8192 };
 /* Encodes with length and checksum; over-long strings are cut. Returns the
- * length, at most RECORD_MAX. key: the digest key, which the checksum uses. */
+ * length, at most RECORD_MAX. */
 size_t record_encode(const struct record *record,
 	const struct digest_key *key, uint8_t out[RECORD_MAX]);
 /* Decodes the record at the head of buf. Returns its length; 0 when buf ends
  * before the record does (a torn tail, at the end of a file); -EBADMSG when
- * it is damaged. */
-int record_decode(const uint8_t *buf, size_t len,
-	const struct digest_key *key, struct record *out);
+ * it is damaged, or is none; -ENOTSUP when it is whole and of a format that
+ * this version does not know. */
+int record_decode(const uint8_t *buf, size_t len, const struct digest_key *key,
+	struct record *out);
 
 #endif
