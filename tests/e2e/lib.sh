@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
+# $E2E is /run/e2e, without blanks; the constants are for those who source this.
+# shellcheck disable=SC2086,SC2034,SC2231,SC2016,SC2001
 #
 # What the end-to-end tests share. A test sources this file first: it starts
 # the test anew in mount, network and process namespaces of its own, so that
