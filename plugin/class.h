@@ -19,7 +19,8 @@ enum class {
 				 nobody is to be charged */
 };
 /* Those that are offences come first. */
-enum { CLASS_OFFENCES = CLASS_LOGIN, CLASS_COUNT = CLASS_NONE + 1 };
+#define CLASS_OFFENCES CLASS_LOGIN
+#define CLASS_COUNT (CLASS_NONE + 1)
 
 const char *class_name(enum class class);
 /* CLASS_COUNT when there is no such name. */

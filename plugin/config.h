@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The configuration: defaults, and what /etc/mailban/mailban.conf changes of
+ * them (mailban.conf(5) explains every key). The whole file is good or none of
+ * it is taken.
+ */
+#ifndef MAILBAN_CONFIG_H
+#define MAILBAN_CONFIG_H
+
+#include "common/wire.h"
+#include "plugin/judge.h"
+#include "plugin/rules.h"
+
+enum { CONFIG_RULES_MAX = 16 };
+
+struct config {
+	bool observe; /* mode = observe: everything but the kernel */
+	enum rules_policy policy;
+	struct judge_settings judge; /* exempt: ignoreip only */
+	struct wire_options options;
+	int64_t ledger_age_us;
+	int64_t ledger_size_bytes;
+	char *state;   /* folder of journal and ledger */
+	char *control; /* Unix socket for mailban(1) */
+	char *helper;  /* program mailban-nft, or the socket of its service */
+	char *group;   /* may use the control socket, besides root; or NULL */
+	char *rules[CONFIG_RULES_MAX]; /* folders, later ones override */
+	size_t rules_count;
+};
+
+/* All defaults, without a file. The caller frees. */
+struct config *config_new(void);
+void config_free(struct config *config);
+
+/* Reads the file over the defaults. NULL with *error ("file:line: ...", the
+ * caller frees) when anything in it is wrong. Paths are those of the build
+ * unless the file says otherwise. */
+struct config *config_load(const char *path, char **error);
+
+/* Sets every figure that `policy = daily-script` fixes, whatever the file
+ * says for them: two in a day, all ports, for ever. */
+void config_set_policy(struct config *config, enum rules_policy policy);
+
+#endif

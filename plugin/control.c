@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Connections: who is there, what came in, what still has to go out. What the
+ * requests do is in control_answer.c.
+ */
+#include "plugin/control.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/xalloc.h"
+#include "plugin/control_answer.h"
+
+/* Who has not asked, or taken his answer, by then is cut off. */
+#define PATIENCE_US INT64_C(30000000)
+
+struct client {
+	int fd;		/* -1: free */
+	bool asked_all; /* it has shut its writing side */
+	int64_t active_us;
+	size_t fill;
+	char request[CONTROL_REQUEST_MAX];
+	struct answer answer;
+};
+
+struct control {
+	int fd;
+	struct client clients[CONTROL_CLIENTS];
+};
+
+static int
+bind_socket(int fd, const char *path, const struct sockaddr_un *addr)
+{
+	mode_t old;
+	int rc;
+
+	/* A socket that still answers belongs to a running ommailban. The
+	 * state folder's lock has kept out a second one; what is left here is
+	 * of one that died. */
+	(void)unlink(path);
+	old = umask(0117);
+	rc = bind(fd, (const struct sockaddr *)addr, sizeof(*addr));
+	(void)umask(old);
+	return rc;
+}
+
+static int
+open_socket(const char *path, const char *group, char **error)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	const struct group *entry = group ? getgrnam(group) : NULL;
+	int fd;
+
+	if (strlen(path) >= sizeof(addr.sun_path)) {
+		*error = xasprintf("%s: a socket's path has at most %zu "
+				   "characters",
+			path, sizeof(addr.sun_path) - 1);
+		return -1;
+	}
+	if (group && !entry) {
+		*error = xasprintf("group = %s: no such group", group);
+		return -1;
+	}
+	(void)memcpy(addr.sun_path, path, strlen(path));
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || bind_socket(fd, path, &addr) < 0 ||
+		(entry && chown(path, (uid_t)-1, entry->gr_gid) < 0) ||
+		listen(fd, 64) < 0) {
+		*error = xasprintf("%s: %s", path, strerror(errno));
+		if (fd >= 0)
+			(void)close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+struct control *
+control_new(const char *path, const char *group, char **error)
+{
+	int fd = open_socket(path, group, error);
+	struct control *control;
+
+	if (fd < 0)
+		return NULL;
+	control = xcalloc(1, sizeof(*control));
+	control->fd = fd;
+	for (size_t i = 0; i < CONTROL_CLIENTS; i++)
+		control->clients[i].fd = -1;
+	return control;
+}
+
+static void
+drop(struct client *client)
+{
+	if (client->fd >= 0)
+		(void)close(client->fd);
+	answer_clear(&client->answer);
+	client->fd = -1;
+	client->fill = 0;
+	client->asked_all = false;
+}
+
+void
+control_free(struct control *control)
+{
+	if (!control)
+		return;
+	for (size_t i = 0; i < CONTROL_CLIENTS; i++)
+		drop(&control->clients[i]);
+	(void)close(control->fd);
+	free(control);
+}
+
+size_t
+control_poll(const struct control *control, struct pollfd *fds)
+{
+	size_t count = 0;
+
+	fds[count++] = (struct pollfd){.fd = control->fd, .events = POLLIN};
+	for (size_t i = 0; i < CONTROL_CLIENTS; i++) {
+		const struct client *client = &control->clients[i];
+
+		if (client->fd >= 0)
+			fds[count++] = (struct pollfd){.fd = client->fd,
+				.events = answer_has_output(&client->answer)
+						  ? POLLOUT
+						  : POLLIN};
+	}
+	return count;
+}
+
+/* A free place, else that of whoever has been silent longest. */
+static struct client *
+place(struct control *control)
+{
+	struct client *oldest = &control->clients[0];
+
+	for (size_t i = 0; i < CONTROL_CLIENTS; i++) {
+		struct client *client = &control->clients[i];
+
+		if (client->fd < 0)
+			return client;
+		if (client->active_us < oldest->active_us)
+			oldest = client;
+	}
+	drop(oldest);
+	return oldest;
+}
+
+static void
+accept_one(struct control *control, int64_t now_us)
+{
+	int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct client *client;
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (fd < 0)
+		return;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0) {
+		(void)close(fd);
+		return;
+	}
+	client = place(control);
+	client->fd = fd;
+	client->active_us = now_us;
+	client->answer.uid = peer.uid;
+}
+
+static void
+take_requests(struct client *client, struct engine *engine)
+{
+	char *end;
+
+	/* One at a time: the next is read when this one's answer is out. */
+	if (answer_busy(&client->answer))
+		return;
+	end = memchr(client->request, '\n', client->fill);
+	if (!end)
+		return;
+	answer_request(&client->answer, client->request,
+		(size_t)(end - client->request), engine);
+	client->fill -= (size_t)(end + 1 - client->request);
+	(void)memmove(client->request, end + 1, client->fill);
+}
+
+static void
+serve_client(struct client *client, struct engine *engine, int64_t now_us)
+{
+	ssize_t got = recv(client->fd, client->request + client->fill,
+		sizeof(client->request) - client->fill, MSG_DONTWAIT);
+
+	if (got > 0) {
+		client->fill += (size_t)got;
+		client->active_us = now_us;
+	} else if (got == 0) {
+		/* A full buffer without a line reads 0 as well. */
+		client->asked_all = true;
+	} else if (errno != EAGAIN && errno != EINTR) {
+		drop(client);
+		return;
+	}
+	take_requests(client, engine);
+	got = answer_send(&client->answer, client->fd, engine);
+	if (got > 0)
+		client->active_us = now_us;
+	if (got < 0 || now_us - client->active_us > PATIENCE_US ||
+		(client->asked_all && !answer_busy(&client->answer)))
+		drop(client);
+}
+
+void
+control_work(struct control *control, struct engine *engine)
+{
+	int64_t now_us = engine_now();
+
+	accept_one(control, now_us);
+	for (size_t i = 0; i < CONTROL_CLIENTS; i++)
+		if (control->clients[i].fd >= 0)
+			serve_client(&control->clients[i], engine, now_us);
+}

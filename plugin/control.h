@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The operator's socket: mailban(1) asks, ommailban answers. JSON lines over a
+ * Unix stream socket. A request is one object on one line:
+ *
+ *   {"request":"status"}   {"request":"list"}   {"request":"rules"}
+ *   {"request":"reload"}   {"request":"off"}
+ *   {"request":"ban","address":"203.0.113.0/24","for_s":3600}  (-1: for ever)
+ *   {"request":"unban","address":"203.0.113.7"}  or  {..., "all":true}
+ *
+ * The answer is any number of objects, one a line, then one with the key
+ * "done": "ok", "not-found", "refused" or "error", and for all but the first
+ * an "error" that says why. Whoever may open the socket may ask: its owner is
+ * root, its group the configuration's.
+ *
+ * Nobody here delays an answer to rsyslog: all reading and writing is
+ * non-blocking, lists go out in pieces, the number of clients is bounded, and
+ * who is silent or slow is cut off.
+ */
+#ifndef MAILBAN_CONTROL_H
+#define MAILBAN_CONTROL_H
+
+#include <poll.h>
+
+#include "plugin/engine.h"
+
+enum { CONTROL_CLIENTS = 16, CONTROL_REQUEST_MAX = 4096 };
+
+struct control;
+
+/* Makes the socket (replacing one that nobody serves), mode 0660, for that
+ * group when it can. To be called while still root; owner: the uid that will
+ * serve it. NULL with *error. */
+struct control *control_new(const char *path, const char *group, char **error);
+void control_free(struct control *control);
+
+/* For the caller's poll: fills at most CONTROL_CLIENTS + 1 entries, returns
+ * how many. */
+size_t control_poll(const struct control *control, struct pollfd *fds);
+/* Serves what is ready; called after each poll. */
+void control_work(struct control *control, struct engine *engine);
+
+#endif

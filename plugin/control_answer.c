@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Requests come in and answers go out as libfastjson objects, a line each.
+ */
+#include "plugin/control_answer.h"
+
+#include <errno.h>
+#include <json.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/duration.h"
+#include "common/log.h"
+#include "common/xalloc.h"
+
+#define US INT64_C(1000000)
+
+enum {
+	/* A list goes out in pieces of so many bans. */
+	LIST_PIECE = 256,
+	/* An operator waits so long for the kernel before he is told that
+	 * the ban is pending. */
+	KERNEL_PATIENCE_US = 3000000,
+	BY_MAX = 32,
+};
+
+static void
+put_object(struct answer *answer, struct fjson_object *object)
+{
+	const char *text =
+		fjson_object_to_json_string_ext(object, FJSON_TO_STRING_PLAIN);
+
+	if (!answer->out)
+		answer->out = es_newStr(1024);
+	if (!answer->out ||
+		es_addBuf(&answer->out, text, (es_size_t)strlen(text)) ||
+		es_addChar(&answer->out, '\n'))
+		fatal("out of memory");
+	fjson_object_put(object);
+}
+
+static void
+add_text(struct fjson_object *object, const char *key, const char *text)
+{
+	fjson_object_object_add(
+		object, key, text ? fjson_object_new_string(text) : NULL);
+}
+
+static void
+add_number(struct fjson_object *object, const char *key, int64_t number)
+{
+	fjson_object_object_add(object, key, fjson_object_new_int64(number));
+}
+
+static void
+add_count(struct fjson_object *object, const char *key, uint64_t number)
+{
+	add_number(object, key, (int64_t)number);
+}
+
+/* Seconds since the epoch, or null for never. */
+static void
+add_time(struct fjson_object *object, const char *key, int64_t time_us)
+{
+	if (time_us == BAN_PERMANENT || time_us == 0)
+		fjson_object_object_add(object, key, NULL);
+	else
+		add_number(object, key, time_us / US);
+}
+
+static void
+done(struct answer *answer, const char *result, const char *error)
+{
+	struct fjson_object *object = fjson_object_new_object();
+
+	add_text(object, "done", result);
+	if (error)
+		add_text(object, "error", error);
+	put_object(answer, object);
+	answer->state = ANSWER_SENDING;
+}
+
+/* --- status --- */
+
+static void
+put_counters(struct fjson_object *object, const struct engine *engine)
+{
+	const struct engine_counters *count = &engine->count;
+	struct fjson_object *matched = fjson_object_new_object();
+
+	add_count(object, "messages", count->lines);
+	add_count(object, "malformed", count->bad);
+	add_count(object, "too_long", count->too_long);
+	for (int i = 0; i < CLASS_COUNT; i++)
+		add_count(
+			matched, class_name((enum class)i), count->matched[i]);
+	fjson_object_object_add(object, "matched", matched);
+	add_count(object, "offences", count->offences);
+	add_count(object, "duplicates", count->duplicates);
+	add_count(object, "offences_while_banned", count->banned);
+	add_count(object, "offences_exempt", count->exempt);
+	add_count(object, "offences_without_address", count->no_address);
+	add_count(object, "bans_made", count->bans);
+	add_count(object, "commits", count->commits);
+	add_count(object, "commits_refused", count->commit_errors);
+	add_count(object, "log_lines_dropped", log_dropped());
+}
+
+static const char *
+kernel_word(const struct kernel *kernel)
+{
+	if (!kernel)
+		return "observe";
+	switch (kernel_state(kernel)) {
+	case KERNEL_DOWN:
+		return "down";
+	case KERNEL_SYNCING:
+		return "syncing";
+	case KERNEL_UP:
+		break;
+	}
+	return kernel_pending(kernel) ? "busy" : "up";
+}
+
+static void
+put_health(struct fjson_object *object, const struct engine *engine)
+{
+	const struct kernel *kernel = engine->kernel;
+	int ledger = ledger_error(engine->ledger);
+
+	add_text(object, "kernel", kernel_word(kernel));
+	add_text(object, "kernel_trouble",
+		kernel ? kernel_trouble(kernel) : NULL);
+	add_count(
+		object, "kernel_pending", kernel ? kernel_pending(kernel) : 0);
+	add_count(object, "helper_restarts",
+		kernel ? kernel_restarts(kernel) : 0);
+	add_count(object, "table_healed", kernel ? kernel_healed(kernel) : 0);
+	add_count(object, "ledger_backlog", ledger_backlog(engine->ledger));
+	add_text(object, "ledger_trouble", ledger ? strerror(-ledger) : NULL);
+	add_text(object, "reload_error",
+		engine->reload_error[0] ? engine->reload_error : NULL);
+}
+
+static void
+answer_status(struct answer *answer, const struct engine *engine)
+{
+	struct fjson_object *object = fjson_object_new_object();
+
+	add_text(object, "version", MAILBAN_VERSION);
+	add_number(object, "pid", getpid());
+	add_time(object, "since", engine->started_us);
+	add_time(object, "last_message", engine->last_message_us);
+	add_text(object, "mode",
+		engine->config->observe ? "observe" : "enforce");
+	add_text(object, "policy",
+		engine->config->policy == RULES_DAILY_SCRIPT ? "daily-script"
+							     : "balanced");
+	add_count(object, "bans", judge_ban_count(engine->judge));
+	add_count(object, "tallies", judge_tally_count(engine->judge));
+	add_count(object, "memory_bytes", judge_memory(engine->judge));
+	add_count(object, "rules", rules_count(engine->rules));
+	put_counters(object, engine);
+	put_health(object, engine);
+	put_object(answer, object);
+	done(answer, "ok", NULL);
+}
+
+/* --- list, rules --- */
+
+static void
+put_ban(struct answer *answer, const struct ban *ban)
+{
+	struct fjson_object *object = fjson_object_new_object();
+	char text[NETWORK_STRLEN];
+
+	add_text(object, "address", network_format(&ban->net, text));
+	add_text(object, "class",
+		ban->class == CLASS_NONE ? NULL : class_name(ban->class));
+	add_number(object, "count", ban->count);
+	add_number(object, "level", ban->level);
+	add_time(object, "from", ban->from_us);
+	add_time(object, "until", ban->until_us);
+	put_object(answer, object);
+}
+
+static void
+list_more(struct answer *answer, const struct engine *engine)
+{
+	int64_t now_us = engine_now();
+
+	for (int i = 0; i < LIST_PIECE; i++) {
+		const struct ban *ban =
+			judge_next_ban(engine->judge, &answer->cursor);
+
+		if (!ban) {
+			done(answer, "ok", NULL);
+			return;
+		}
+		if (ban->until_us > now_us)
+			put_ban(answer, ban);
+	}
+}
+
+static void
+answer_rules(struct answer *answer, const struct engine *engine)
+{
+	for (size_t i = 0; i < rules_count(engine->rules); i++) {
+		const struct rule *rule = rules_at(engine->rules, i);
+		struct fjson_object *object = fjson_object_new_object();
+
+		add_text(object, "rule", rule->name);
+		add_text(object, "class", class_name(rule->class));
+		add_text(object, "file", rule->file);
+		add_number(object, "line", rule->line);
+		add_count(object, "matched", rule->matched);
+		add_time(object, "last", rule->last_us);
+		put_object(answer, object);
+	}
+	done(answer, "ok", NULL);
+}
+
+/* --- ban, unban, reload --- */
+
+static bool
+get_network(struct answer *answer, struct fjson_object *request,
+	struct network *net)
+{
+	struct fjson_object *value = NULL;
+	const char *why = "an address or network is needed";
+
+	(void)fjson_object_object_get_ex(request, "address", &value);
+	if (fjson_object_is_type(value, fjson_type_string) &&
+		network_parse(fjson_object_get_string(value),
+			(size_t)fjson_object_get_string_len(value), net,
+			&why) == 0)
+		return true;
+	done(answer, "error", why);
+	return false;
+}
+
+/* The kernel's word is awaited before "done". */
+static void
+await_kernel(struct answer *answer)
+{
+	answer->state = ANSWER_KERNEL;
+	answer->deadline_us = engine_now() + KERNEL_PATIENCE_US;
+}
+
+static void
+answer_ban(struct answer *answer, struct fjson_object *request,
+	struct engine *engine, const char *by)
+{
+	struct fjson_object *value = NULL;
+	int64_t for_s = 86400;
+	const char *why;
+	struct network net;
+	int rc;
+
+	if (!get_network(answer, request, &net))
+		return;
+	if (fjson_object_object_get_ex(request, "for_s", &value))
+		for_s = fjson_object_get_int64(value);
+	if (for_s == 0 || for_s < -1 || for_s > DURATION_MAX_S) {
+		done(answer, "error", "for_s is -1, or 1 to 315360000");
+		return;
+	}
+	rc = engine_ban(engine, &net,
+		for_s < 0 ? BAN_PERMANENT : engine_now() + for_s * US, by,
+		&why);
+	if (rc < 0)
+		done(answer, "refused", why);
+	else if (engine_commit(engine) < 0)
+		done(answer, "error",
+			"banned, but the journal can't be "
+			"written: see mailban status");
+	else
+		await_kernel(answer);
+}
+
+static void
+answer_unban(struct answer *answer, struct fjson_object *request,
+	struct engine *engine, const char *by)
+{
+	struct fjson_object *all = NULL;
+	struct network net;
+	size_t count;
+
+	if (fjson_object_object_get_ex(request, "all", &all) &&
+		fjson_object_get_boolean(all)) {
+		count = engine_unban_all(engine, by);
+	} else {
+		if (!get_network(answer, request, &net))
+			return;
+		count = engine_unban(engine, &net, by) == 0;
+	}
+	if (!count)
+		done(answer, "not-found", "no such ban");
+	else if (engine_commit(engine) < 0)
+		done(answer, "error",
+			"lifted, but the journal can't be "
+			"written: see mailban status");
+	else
+		await_kernel(answer);
+}
+
+static void
+answer_reload(struct answer *answer, struct engine *engine)
+{
+	const char *error = engine_reload(engine);
+
+	done(answer, error ? "error" : "ok", error);
+}
+
+static void
+answer_off(struct answer *answer, struct engine *engine)
+{
+	if (!engine->kernel) {
+		done(answer, "not-found", "in observe mode there is no table");
+		return;
+	}
+	kernel_remove(engine->kernel);
+	await_kernel(answer);
+}
+
+static void
+answer_object(struct answer *answer, struct fjson_object *request,
+	struct engine *engine)
+{
+	struct fjson_object *value = NULL;
+	const char *word = "";
+	char by[BY_MAX];
+
+	(void)snprintf(by, sizeof(by), "uid %u", (unsigned)answer->uid);
+	if (fjson_object_object_get_ex(request, "request", &value) &&
+		fjson_object_is_type(value, fjson_type_string))
+		word = fjson_object_get_string(value);
+	if (!strcmp(word, "status"))
+		answer_status(answer, engine);
+	else if (!strcmp(word, "list"))
+		answer->state = ANSWER_LISTING;
+	else if (!strcmp(word, "rules"))
+		answer_rules(answer, engine);
+	else if (!strcmp(word, "ban"))
+		answer_ban(answer, request, engine, by);
+	else if (!strcmp(word, "unban"))
+		answer_unban(answer, request, engine, by);
+	else if (!strcmp(word, "reload"))
+		answer_reload(answer, engine);
+	else if (!strcmp(word, "off"))
+		answer_off(answer, engine);
+	else
+		done(answer, "error", "unknown request");
+}
+
+void
+answer_request(struct answer *answer, const char *line, size_t len,
+	struct engine *engine)
+{
+	char *text = xstrndup(line, len);
+	struct fjson_object *request = fjson_tokener_parse(text);
+
+	free(text);
+	answer->cursor = 0;
+	if (!fjson_object_is_type(request, fjson_type_object))
+		done(answer, "error", "a request is one JSON object on a line");
+	else
+		answer_object(answer, request, engine);
+	fjson_object_put(request);
+}
+
+/* --- sending --- */
+
+static void
+kernel_more(struct answer *answer, const struct engine *engine)
+{
+	struct kernel *kernel = engine->kernel;
+
+	if (!kernel ||
+		(kernel_state(kernel) == KERNEL_UP && !kernel_pending(kernel)))
+		done(answer, "ok", NULL);
+	else if (engine_now() > answer->deadline_us ||
+		 kernel_state(kernel) == KERNEL_DOWN)
+		done(answer, "error",
+			"recorded, but not yet in the kernel: it is tried "
+			"again, see mailban status");
+}
+
+static ssize_t
+send_out(struct answer *answer, int fd)
+{
+	size_t len = es_strlen(answer->out) - answer->sent;
+	ssize_t put = send(fd, es_getBufAddr(answer->out) + answer->sent, len,
+		MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (put < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	answer->sent += (size_t)put;
+	if (answer->sent == es_strlen(answer->out)) {
+		es_deleteStr(answer->out);
+		answer->out = NULL;
+		answer->sent = 0;
+		if (answer->state == ANSWER_SENDING)
+			answer->state = ANSWER_IDLE;
+	}
+	return put;
+}
+
+ssize_t
+answer_send(struct answer *answer, int fd, struct engine *engine)
+{
+	if (answer->state == ANSWER_LISTING && !answer->out)
+		list_more(answer, engine);
+	else if (answer->state == ANSWER_KERNEL)
+		kernel_more(answer, engine);
+	return answer->out ? send_out(answer, fd) : 0;
+}
+
+bool
+answer_busy(const struct answer *answer)
+{
+	return answer->state != ANSWER_IDLE || answer->out;
+}
+
+bool
+answer_has_output(const struct answer *answer)
+{
+	return answer->out || answer->state == ANSWER_LISTING;
+}
+
+void
+answer_clear(struct answer *answer)
+{
+	if (answer->out)
+		es_deleteStr(answer->out);
+	*answer = (struct answer){0};
+}

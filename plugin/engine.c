@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What one message causes, from line to ban. Nothing here waits but
+ * engine_commit, and that is bounded.
+ */
+#include "plugin/engine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/duration.h"
+#include "common/log.h"
+
+#define US INT64_C(1000000)
+
+/* COMMIT waits so long for the kernel before a ban is left pending: far
+ * longer than a transaction takes, far shorter than rsyslog's patience. */
+enum { COMMIT_KERNEL_MS = 1500, LEDGER_TRIES = 40 };
+
+int64_t
+engine_now(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_REALTIME, &ts);
+	return ts.tv_sec * US + ts.tv_nsec / 1000;
+}
+
+/* The ledger can't always tell at once (-EAGAIN: it is being begun anew). To
+ * count twice would be worse than to wait a moment. */
+static bool
+in_ledger(struct engine *engine, const struct digest *digest)
+{
+	static const struct timespec moment = {.tv_nsec = 5000000};
+	int rc = ledger_has(engine->ledger, digest);
+
+	for (int tries = 0; rc == -EAGAIN && tries < LEDGER_TRIES; tries++) {
+		(void)nanosleep(&moment, NULL);
+		rc = ledger_has(engine->ledger, digest);
+	}
+	return rc == 1;
+}
+
+/* Whether rsyslog sent this one before: memory is asked first, the ledger only
+ * for what memory may have forgotten. */
+static bool
+seen_before(struct engine *engine, const struct message *message,
+	const struct digest *digest)
+{
+	if (digest_set_has(engine->seen, digest))
+		return true;
+	return digest_stamp(message) <= digest_set_horizon(engine->seen) &&
+	       in_ledger(engine, digest);
+}
+
+static struct span
+span_of(const char *text)
+{
+	return (struct span){text, text ? strlen(text) : 0};
+}
+
+static void
+record_offence(struct engine *engine, const struct message *message,
+	const struct match *match, const struct judgement *judgement,
+	const struct digest *digest)
+{
+	struct record record = {.type = RECORD_OFFENCE,
+		.seq = ++engine->seq,
+		.time_us = message->time_us,
+		.net = judgement->client,
+		.digest = *digest,
+		.reported_us = message->reported_us,
+		.class = match->class,
+		.count = match->count * message->repeat,
+		.counted = true,
+		.addr = match->addr,
+		.rule = span_of(match->rule->name),
+		.user = match->user,
+		.host = message->host,
+		.from = message->from,
+		.tag = message->tag,
+		.msg = message->msg};
+
+	(void)journal_append(engine->journal, &record); /* engine_flush */
+}
+
+void
+engine_record_ban(struct engine *engine, const struct ban *ban,
+	enum origin origin, const char *rule, const char *by)
+{
+	struct record record = {.type = RECORD_BAN,
+		.seq = ++engine->seq,
+		.time_us = ban->from_us,
+		.net = ban->net,
+		.class = ban->class,
+		.count = ban->count,
+		.until_us = ban->until_us,
+		.level = ban->level,
+		.origin = origin,
+		.rule = span_of(rule),
+		.by = span_of(by)};
+
+	(void)journal_append(engine->journal, &record); /* engine_flush */
+}
+
+static void
+log_ban(const struct engine *engine, const struct ban *ban, const char *rule)
+{
+	char text[NETWORK_STRLEN], time[DURATION_STRLEN] = "permanent";
+	bool known = ban->class < CLASS_OFFENCES;
+	int64_t findtime_us =
+		known ? engine->config->judge.policy[ban->class].findtime_us
+		      : 0;
+
+	if (ban->until_us != BAN_PERMANENT)
+		(void)snprintf(time, sizeof(time), "%lld",
+			(long long)((ban->until_us - ban->from_us) / US));
+	log_info("%s client=%s class=%s bantime_s=%s rule=%s count=%u "
+		 "findtime_s=%lld",
+		engine->config->observe ? "observe-ban" : "ban",
+		network_format(&ban->net, text), class_name(ban->class), time,
+		rule ? rule : "-", ban->count, (long long)(findtime_us / US));
+}
+
+static void
+take_ban(struct engine *engine, const struct ban *ban, const char *rule)
+{
+	engine->count.bans++;
+	engine_record_ban(engine, ban, ORIGIN_LOCAL, rule, NULL);
+	/* A message that waited for hours in a queue may bring a ban that is
+	 * over already: it is recorded, and nobody is dropped for it. */
+	if (ban->until_us <= engine_now())
+		return;
+	log_ban(engine, ban, rule);
+	if (engine->kernel)
+		kernel_ban(engine->kernel, ban);
+}
+
+static void
+charge(struct engine *engine, const struct message *message,
+	const struct match *match)
+{
+	struct judgement judgement;
+	struct network one;
+	struct digest digest;
+
+	/* Known to be banned: nothing to keep, and no need to know whether
+	 * rsyslog sent it before. This is what a flood costs. */
+	one = network_of(&match->addr, addr_bits(&match->addr));
+	if (judge_find_ban(engine->judge, &one, message->time_us)) {
+		engine->count.banned++;
+		return;
+	}
+	digest = digest_of(message, &engine->key);
+	if (seen_before(engine, message, &digest)) {
+		engine->count.duplicates++;
+		return;
+	}
+	judge_offence(engine->judge, &match->addr, match->class,
+		message->time_us, match->count * message->repeat, &judgement);
+	if (judgement.verdict == VERDICT_EXEMPT) {
+		engine->count.exempt++;
+		return;
+	}
+	if (judgement.verdict == VERDICT_BANNED) {
+		engine->count.banned++;
+		return;
+	}
+	engine->count.offences++;
+	record_offence(engine, message, match, &judgement, &digest);
+	digest_set_add(
+		engine->seen, &digest, digest_stamp(message), engine->seq);
+	if (judgement.verdict == VERDICT_BAN)
+		take_ban(engine, &judgement.ban, match->rule->name);
+}
+
+void
+engine_message(struct engine *engine, const char *line, size_t len)
+{
+	int64_t now_us = engine_now();
+	struct message message;
+	struct match match;
+
+	engine->count.lines++;
+	if (message_parse_json(engine->reader, line, len, now_us, &message) <
+		0) {
+		engine->count.bad++;
+		return;
+	}
+	if (message.own)
+		return;
+	engine->last_message_us = now_us;
+	(void)rules_match(engine->rules, &message, &match);
+	engine->count.matched[match.class]++;
+	if (match.class >= CLASS_OFFENCES)
+		return;
+	if (!match.has_addr) {
+		engine->count.no_address++;
+		return;
+	}
+	charge(engine, &message, &match);
+}
+
+int
+engine_flush(struct engine *engine)
+{
+	return journal_flush(engine->journal);
+}
+
+int
+engine_commit(struct engine *engine)
+{
+	int rc = journal_sync(engine->journal);
+
+	engine->count.commits++;
+	if (rc < 0)
+		engine->count.commit_errors++;
+	if (engine->kernel && kernel_state(engine->kernel) == KERNEL_UP &&
+		kernel_pending(engine->kernel))
+		(void)kernel_settle(engine->kernel, COMMIT_KERNEL_MS);
+	return rc;
+}
+
+int
+engine_ban(struct engine *engine, const struct network *net, int64_t until_us,
+	const char *by, const char **why)
+{
+	const struct wire_options *options = &engine->config->options;
+	struct ban ban = {.net = *net,
+		.from_us = engine_now(),
+		.until_us = until_us,
+		.class = CLASS_NONE};
+	uint8_t widest = net->addr.family == ADDR_V4 ? options->prefix4_min
+						     : options->prefix6_min;
+
+	if (net->prefix < widest) {
+		*why = "wider than widest_ipv4 or widest_ipv6 allows";
+		return -ERANGE;
+	}
+	if (netset_find(&engine->exempt, net)) {
+		*why = "exempt: loopback, this host, its gateway, or ignoreip";
+		return -EPERM;
+	}
+	judge_ban(engine->judge, &ban);
+	engine_record_ban(engine, &ban, ORIGIN_OPERATOR, NULL, by);
+	log_ban(engine, &ban, NULL);
+	if (engine->kernel)
+		kernel_ban(engine->kernel, &ban);
+	return 0;
+}
+
+static void
+record_lift(struct engine *engine, const struct network *net, const char *by)
+{
+	struct record record = {.type = RECORD_LIFT,
+		.seq = ++engine->seq,
+		.time_us = engine_now(),
+		.net = *net,
+		.by = span_of(by)};
+	char text[NETWORK_STRLEN];
+
+	(void)journal_append(engine->journal, &record); /* engine_flush */
+	log_info("unban client=%s by=\"%s\"", network_format(net, text), by);
+}
+
+int
+engine_unban(struct engine *engine, const struct network *net, const char *by)
+{
+	if (!judge_unban(engine->judge, net))
+		return -ENOENT;
+	record_lift(engine, net, by);
+	if (engine->kernel)
+		kernel_lift(engine->kernel, net);
+	return 0;
+}
+
+size_t
+engine_unban_all(struct engine *engine, const char *by)
+{
+	const struct ban *ban;
+	size_t count = 0, before;
+
+	/* Taking one away may move others past the cursor: go round until
+	 * none is left. */
+	do {
+		size_t cursor = 0;
+
+		before = count;
+		while ((ban = judge_next_ban(engine->judge, &cursor))) {
+			struct network net = ban->net;
+
+			if (engine_unban(engine, &net, by) == 0)
+				count++;
+		}
+	} while (count != before);
+	return count;
+}

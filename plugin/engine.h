@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The one-way flow: a line from rsyslog becomes a message, the rules name its
+ * class and client, the judge counts, the journal keeps, the kernel drops. Each
+ * of those is a module of its own; this one only hands on, in that order, and
+ * keeps the figures that `mailban status` shows.
+ */
+#ifndef MAILBAN_ENGINE_H
+#define MAILBAN_ENGINE_H
+
+#include "plugin/config.h"
+#include "plugin/kernel.h"
+#include "plugin/ledger.h"
+
+/* Since the start. */
+struct engine_counters {
+	uint64_t lines;		       /* messages from rsyslog, all kinds */
+	uint64_t bad;		       /* no JSON object, or no msg */
+	uint64_t too_long;	       /* over OMPROG_LINE_MAX */
+	uint64_t matched[CLASS_COUNT]; /* by class; CLASS_NONE: no rule */
+	uint64_t offences;	       /* counted */
+	uint64_t duplicates;	       /* sent again by rsyslog, not counted */
+	uint64_t banned;     /* offences of clients that were banned already */
+	uint64_t exempt;     /* offences of networks that are never banned */
+	uint64_t no_address; /* offences without a literal address */
+	uint64_t bans;	     /* judged here */
+	uint64_t commits, commit_errors;
+};
+
+struct engine_options {
+	const char *config_path;
+	char *const *rules; /* --rules folders, instead of the file's */
+	size_t rules_count;
+	const char *state, *control, *helper; /* or NULL */
+	int starter_fd;			      /* or -1 */
+};
+
+struct engine {
+	struct config *config;
+	const struct engine_options *options; /* borrowed */
+	struct rules *rules;
+	struct message_reader *reader;
+	struct judge *judge;
+	struct digest_key key;
+	struct digest_set *seen;
+	int state_fd, lock_fd;
+	struct journal *journal;
+	struct ledger *ledger;
+	struct kernel *kernel; /* NULL in observe mode */
+	struct netset exempt;  /* ignoreip and what host_networks() says */
+	uint64_t seq;	       /* of the last record */
+	int64_t started_us, last_message_us;
+	uint64_t loaded; /* engine_fingerprint of what is in force */
+	int64_t rotated_us, host_us; /* when these were done last */
+	struct engine_counters count;
+	char reload_error[512]; /* of the last reload; "" when it was good */
+};
+
+/* Reads the configuration file (or, without a path, only defaults) and puts
+ * the options over it. NULL with *error, which the caller frees. */
+struct config *engine_config(
+	const struct engine_options *options, char **error);
+
+/* Loads the rules, takes the state folder's lock, opens ledger and journal,
+ * restores what they hold. Takes config. tick is called during long work.
+ * NULL with *error. */
+struct engine *engine_open(const struct engine_options *options,
+	struct config *config, void (*tick)(void *), void *arg, char **error);
+/* Syncs, closes. Bans stay in the kernel. */
+void engine_close(struct engine *engine);
+
+/* Starts the helper and waits until all bans are in force, at most wait_ms. */
+void engine_enforce(
+	struct engine *engine, int wait_ms, void (*tick)(void *), void *arg);
+
+void engine_message(struct engine *engine, const char *line, size_t len);
+/* Whether what that caused is in the journal's file: 0, or the negative errno
+ * of a disk that is full, and then the message must not be answered before
+ * this gives 0. Costs nothing when nothing is left to be written. */
+int engine_flush(struct engine *engine);
+/* Makes durable what the messages since the last commit caused, and waits a
+ * while for the kernel. 0, or a negative errno of the journal. */
+int engine_commit(struct engine *engine);
+
+/* To be called about once a second, and when the kernel's socket is ready. */
+void engine_work(struct engine *engine);
+
+/* Loads configuration and rules anew; all or nothing. Says in the log what
+ * changed, and nothing when nothing did. NULL, or why the old ones stay
+ * (borrowed until the next). */
+const char *engine_reload(struct engine *engine);
+
+/* An operator's: what stands in the way is told in *why (static text), as
+ * -EPERM (exempt), -ERANGE (too wide). by: who asked. until_us may be
+ * BAN_PERMANENT. The ban is journalled and handed to the kernel. */
+int engine_ban(struct engine *engine, const struct network *net,
+	int64_t until_us, const char *by, const char **why);
+/* -ENOENT: no such ban. */
+int engine_unban(
+	struct engine *engine, const struct network *net, const char *by);
+/* How many were lifted. */
+size_t engine_unban_all(struct engine *engine, const char *by);
+
+/* Puts a ban in the journal. rule, by: or NULL. */
+void engine_record_ban(struct engine *engine, const struct ban *ban,
+	enum origin origin, const char *rule, const char *by);
+
+/* --- between engine*.c --- */
+
+/* A number that changes when the configuration or a rule file does: made of
+ * their names, sizes, inodes and times. */
+uint64_t engine_fingerprint(
+	const struct engine_options *options, const struct config *config);
+/* Finds out what is never banned: ignoreip, what the host is and hangs on.
+ * Whether that changed. */
+bool engine_gather_exempt(struct engine *engine);
+/* Has judge and kernel take it: bans of what has become exempt end at once. */
+void engine_apply_exempt(struct engine *engine);
+void engine_new_kernel(struct engine *engine);
+
+/* Microseconds since the epoch. */
+int64_t engine_now(void);
+
+#endif

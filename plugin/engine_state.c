@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The engine's start, end, reload, and what it does between messages. Memory
+ * is derived from ledger and journal here, and from nothing else.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/host.h"
+#include "common/log.h"
+#include "common/xalloc.h"
+#include "plugin/engine.h"
+#include "plugin/state.h"
+
+#define US INT64_C(1000000)
+
+enum {
+	/* Digests held in memory: half a minute of offences at the highest
+	 * rate that omprog allows, some 8 MiB. */
+	SEEN_CAPACITY = 1 << 18,
+	/* A segment of the journal goes to the ledger when it is that large,
+	 * or that old. */
+	ROTATE_BYTES = 1 << 20,
+	ROTATE_US = 1000000,
+	/* Addresses and gateways change rarely: looked at so often. */
+	HOST_US = 10000000,
+};
+
+struct config *
+engine_config(const struct engine_options *options, char **error)
+{
+	struct config *config =
+		options->config_path ? config_load(options->config_path, error)
+				     : config_new();
+
+	if (!config)
+		return NULL;
+	if (options->rules_count) {
+		for (size_t i = 0; i < config->rules_count; i++)
+			free(config->rules[i]);
+		config->rules_count = options->rules_count;
+		for (size_t i = 0; i < options->rules_count; i++)
+			config->rules[i] = xstrdup(options->rules[i]);
+	}
+	if (options->state) {
+		free(config->state);
+		config->state = xstrdup(options->state);
+	}
+	if (options->control) {
+		free(config->control);
+		config->control = xstrdup(options->control);
+	}
+	if (options->helper) {
+		free(config->helper);
+		config->helper = xstrdup(options->helper);
+	}
+	return config;
+}
+
+bool
+engine_gather_exempt(struct engine *engine)
+{
+	struct netset exempt = {0};
+	bool changed;
+
+	netset_add_all(&exempt, &engine->config->judge.exempt);
+	(void)host_networks(&exempt); /* mailban-nft knows the rest */
+	engine->host_us = engine_now();
+	changed = !netset_equal(&exempt, &engine->exempt);
+	if (changed) {
+		struct netset old = engine->exempt;
+
+		engine->exempt = exempt;
+		exempt = old;
+	}
+	netset_free(&exempt);
+	return changed;
+}
+
+static struct judge_settings
+judge_settings_of(const struct engine *engine)
+{
+	struct judge_settings settings = engine->config->judge;
+
+	settings.exempt = engine->exempt;
+	return settings;
+}
+
+static void
+refused(const struct network *net, int status, void *arg)
+{
+	struct engine *engine = arg;
+	char text[NETWORK_STRLEN];
+
+	log_warn("refused client=%s by=mailban-nft reason=\"%s\"",
+		network_format(net, text),
+		status == -EPERM ? "exempt" : strerror(-status));
+	(void)engine_unban(engine, net, "mailban-nft");
+}
+
+static void
+restore(const struct record *record, void *arg)
+{
+	struct judge *judge = arg;
+	struct ban ban = {.net = record->net,
+		.from_us = record->time_us,
+		.until_us = record->until_us,
+		.class = record->class,
+		.count = record->count,
+		.level = record->level};
+
+	switch (record->type) {
+	case RECORD_OFFENCE:
+		judge_recall(judge, &record->addr, record->class,
+			record->time_us, record->count);
+		break;
+	case RECORD_BAN:
+		judge_ban(judge, &ban);
+		break;
+	case RECORD_LIFT:
+		(void)judge_unban(judge, &record->net);
+		break;
+	}
+}
+
+/* As far back as the longest window reaches. */
+static int64_t
+longest_window(const struct judge_settings *settings)
+{
+	int64_t longest = 0;
+
+	for (int i = 0; i < CLASS_OFFENCES; i++)
+		if (settings->policy[i].findtime_us > longest)
+			longest = settings->policy[i].findtime_us;
+	return longest;
+}
+
+void
+engine_apply_exempt(struct engine *engine)
+{
+	struct judge_settings settings = judge_settings_of(engine);
+	const struct ban *ban;
+	size_t cursor = 0;
+
+	judge_configure(engine->judge, &settings);
+	while ((ban = judge_next_exempt_ban(engine->judge, &cursor))) {
+		struct network net = ban->net;
+
+		(void)engine_unban(engine, &net, "exempt");
+		cursor = 0;
+	}
+	if (engine->kernel)
+		kernel_configure(engine->kernel, &engine->config->options,
+			&engine->exempt);
+}
+
+static int
+lock_state(struct engine *engine, char **error)
+{
+	const char *folder = engine->config->state;
+	pid_t holder = 0;
+	int rc = state_lock(folder, &engine->lock_fd, &holder);
+
+	if (rc == -EWOULDBLOCK)
+		*error = xasprintf("%s: in use by another ommailban, process "
+				   "%d",
+			folder, (int)holder);
+	else if (rc < 0)
+		*error = xasprintf("%s: %s", folder, strerror(-rc));
+	if (rc < 0)
+		return rc;
+	engine->state_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (engine->state_fd < 0)
+		*error = xasprintf("%s: %s", folder, strerror(errno));
+	return engine->state_fd < 0 ? -errno : 0;
+}
+
+static int
+open_ledger(
+	struct engine *engine, void (*tick)(void *), void *arg, char **error)
+{
+	struct ledger_limits limits = {.age_us = engine->config->ledger_age_us,
+		.size_bytes = engine->config->ledger_size_bytes};
+	bool moved = false;
+
+	if (lock_state(engine, error) < 0)
+		return -1;
+	engine->ledger = ledger_open(engine->config->state, &limits,
+		&engine->key, tick, arg, &moved, error);
+	if (!engine->ledger)
+		return -1;
+	engine->journal = journal_open(engine->state_fd, &engine->key, error);
+	if (!engine->journal)
+		return -1;
+	engine->seq = ledger_last_seq(engine->ledger);
+	engine->seen = digest_set_new(SEEN_CAPACITY);
+	digest_set_forgot(engine->seen, ledger_horizon(engine->ledger));
+	return 0;
+}
+
+static int
+restore_all(struct engine *engine, char **error)
+{
+	int64_t now_us = engine_now();
+	struct judge_settings settings;
+	int rc;
+
+	(void)engine_gather_exempt(engine);
+	settings = judge_settings_of(engine);
+	engine->judge = judge_new(&settings, engine->key.bytes);
+	rc = ledger_restore(engine->ledger, now_us - longest_window(&settings),
+		restore, engine->judge);
+	/* A corrupt one was moved aside, and said so: what could be read is
+	 * true. */
+	if (rc < 0 && rc != -EUCLEAN) {
+		*error = xasprintf("%s: the ledger can't be read back: %s",
+			engine->config->state, strerror(-rc));
+		return rc;
+	}
+	judge_expire(engine->judge, now_us);
+	engine_apply_exempt(engine);
+	return ledger_start(engine->ledger);
+}
+
+void
+engine_new_kernel(struct engine *engine)
+{
+	struct kernel_owner owner = {
+		.judge = engine->judge, .refused = refused, .arg = engine};
+
+	engine->kernel = kernel_new(
+		engine->config->helper, engine->options->starter_fd, &owner);
+}
+
+struct engine *
+engine_open(const struct engine_options *options, struct config *config,
+	void (*tick)(void *), void *arg, char **error)
+{
+	struct engine *engine = xcalloc(1, sizeof(*engine));
+
+	engine->options = options;
+	engine->loaded = engine_fingerprint(options, config);
+	engine->lock_fd = engine->state_fd = -1;
+	engine->config = config;
+	engine->started_us = engine_now();
+	engine->reader = message_reader_new();
+	engine->rules = rules_load((const char *const *)config->rules,
+		config->rules_count, config->policy, error);
+	if (!engine->rules || open_ledger(engine, tick, arg, error) < 0 ||
+		restore_all(engine, error) < 0) {
+		engine_close(engine);
+		return NULL;
+	}
+	if (!config->observe)
+		engine_new_kernel(engine);
+	return engine;
+}
+
+void
+engine_close(struct engine *engine)
+{
+	if (!engine)
+		return;
+	journal_close(engine->journal);
+	ledger_close(engine->ledger);
+	kernel_free(engine->kernel);
+	judge_free(engine->judge);
+	digest_set_free(engine->seen);
+	rules_free(engine->rules);
+	message_reader_free(engine->reader);
+	netset_free(&engine->exempt);
+	config_free(engine->config);
+	if (engine->state_fd >= 0)
+		(void)close(engine->state_fd);
+	if (engine->lock_fd >= 0)
+		(void)close(engine->lock_fd);
+	free(engine);
+}
+
+void
+engine_enforce(
+	struct engine *engine, int wait_ms, void (*tick)(void *), void *arg)
+{
+	struct kernel *kernel = engine->kernel;
+
+	if (!kernel)
+		return;
+	kernel_configure(kernel, &engine->config->options, &engine->exempt);
+	kernel_up(kernel);
+	for (int waited = 0; waited < wait_ms; waited += 500) {
+		if (kernel_settle(kernel, 500))
+			break;
+		if (kernel_state(kernel) == KERNEL_DOWN)
+			break;
+		tick(arg);
+	}
+	log_info("start bans=%zu tallies=%zu rules=%zu mode=%s kernel=%s",
+		judge_ban_count(engine->judge),
+		judge_tally_count(engine->judge), rules_count(engine->rules),
+		engine->config->observe ? "observe" : "enforce",
+		kernel_state(kernel) == KERNEL_UP ? "up" : "pending");
+}
+
+static void
+rotate_when_due(struct engine *engine, int64_t now_us)
+{
+	size_t size = journal_size(engine->journal);
+	int64_t age_us = now_us - engine->rotated_us;
+	uint64_t segment;
+
+	/* A clock that was set back must not stop this. */
+	if (!size || (size < ROTATE_BYTES && age_us >= 0 && age_us < ROTATE_US))
+		return;
+	engine->rotated_us = now_us;
+	segment = journal_rotate(engine->journal);
+	if (segment)
+		ledger_take_over(engine->ledger, segment);
+}
+
+/* The ledger was lost and begun anew: it must hold what is in force. */
+static void
+record_all_bans(struct engine *engine)
+{
+	const struct ban *ban;
+	size_t cursor = 0;
+
+	while ((ban = judge_next_ban(engine->judge, &cursor)))
+		engine_record_ban(
+			engine, ban, ORIGIN_LOCAL, NULL, "ledger begun anew");
+}
+
+void
+engine_work(struct engine *engine)
+{
+	int64_t now_us = engine_now();
+	int64_t host_age_us = now_us - engine->host_us;
+
+	if (engine->kernel)
+		kernel_work(engine->kernel);
+	if (ledger_lost(engine->ledger))
+		record_all_bans(engine);
+	rotate_when_due(engine, now_us);
+	digest_set_durable(engine->seen, ledger_durable_seq(engine->ledger));
+	judge_expire(engine->judge, now_us);
+	if ((host_age_us < 0 || host_age_us > HOST_US) &&
+		engine_gather_exempt(engine))
+		engine_apply_exempt(engine);
+}
