@@ -289,34 +289,18 @@ catch_signals(void)
 
 /* --- the loop --- */
 
+/* Answers the message in hand if what it caused is written: in a transaction
+ * in the file, else on the disk, for then OK promises what COMMIT does. An
+ * error would have rsyslog send it again for ever, so until then it gets no
+ * answer but dots. */
 static void
 answer_message(struct loop *loop)
 {
-	char text[OMPROG_ANSWER_MAX];
-	int rc;
-
-	if (loop->transaction) {
-		omprog_answer(loop->omprog, "DEFER_COMMIT");
-		return;
-	}
-	/* Without a transaction OK promises what COMMIT does. The disk is
-	 * asked until it can: an error would have rsyslog send it again for
-	 * ever. */
-	while ((rc = engine_commit(loop->engine)) < 0 && !loop->leave) {
-		(void)snprintf(text, sizeof(text), "%s", strerror(-rc));
-		dot(loop);
-		(void)poll(NULL, 0, OWED_TICK_MS);
-	}
-	omprog_answer(loop->omprog, "OK");
-}
-
-static void
-take_message(struct loop *loop, const char *line, size_t len)
-{
-	engine_message(loop->engine, line, len);
-	loop->owed = engine_flush(loop->engine) < 0;
+	loop->owed = engine_flush(loop->engine) < 0 ||
+		(!loop->transaction && engine_commit(loop->engine) < 0);
 	if (!loop->owed)
-		answer_message(loop);
+		omprog_answer(loop->omprog,
+			loop->transaction ? "DEFER_COMMIT" : "OK");
 }
 
 static void
@@ -349,7 +333,8 @@ take_lines(struct loop *loop)
 			loop->leave = true;
 			return;
 		case OMPROG_LINE:
-			take_message(loop, line, len);
+			engine_message(loop->engine, line, len);
+			answer_message(loop);
 			break;
 		case OMPROG_TOO_LONG:
 			loop->engine->count.too_long++;
@@ -386,11 +371,8 @@ tick(struct loop *loop)
 
 	if (loop->owed) {
 		dot(loop);
-		if (engine_flush(loop->engine) == 0) {
-			loop->owed = false;
-			answer_message(loop);
-			take_lines(loop);
-		}
+		answer_message(loop);
+		take_lines(loop);
 	}
 	if (now_ms - loop->ticked_ms < TICK_MS)
 		return;

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the parts of mailban(1) share: exit statuses, the options that several
+ * commands take, and the talk with ommailban.
+ */
+#ifndef MAILBAN_COMMAND_H
+#define MAILBAN_COMMAND_H
+
+#include <json.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "plugin/config.h"
+
+/* Of mailban(1), "EXIT STATUS". */
+enum {
+	STATUS_DONE = 0,
+	STATUS_NOT_FOUND = 1, /* or nothing to do */
+	STATUS_USAGE = 2,     /* or bad input */
+	STATUS_NOT_RUNNING = 3,
+	STATUS_REFUSED = 4,
+};
+
+struct arguments {
+	const char *config;	       /* --config, or NULL */
+	const char *control;	       /* --control, or NULL */
+	char *rules[CONFIG_RULES_MAX]; /* --rules */
+	size_t rules_count;
+	const char *policy;   /* --policy, or NULL */
+	const char *for_time; /* --for, or NULL */
+	bool json, all;
+	bool config_named; /* --config was given, not found by default */
+	char **words;	   /* what is left */
+	size_t word_count;
+};
+
+/* Prints "mailban: ..." to stderr and returns status. */
+int complain(int status, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* --- ask.c --- */
+
+/* Sends request (freed here) and calls each for every object that comes before
+ * the last one; each may be NULL. Says what went wrong. Returns the exit
+ * status. */
+int ask(const struct arguments *arguments, struct fjson_object *request,
+	void (*each)(struct fjson_object *, void *), void *arg);
+
+/* Members of an object; "" and 0 where there is none. Text is borrowed. */
+const char *member_text(struct fjson_object *object, const char *key);
+int64_t member_number(struct fjson_object *object, const char *key);
+bool member_is_null(struct fjson_object *object, const char *key);
+/* Prints it on one line. */
+void print_object(struct fjson_object *object);
+/* Text from a log made safe and put in, nothing for NULL. */
+void add_span(struct fjson_object *object, const char *key, const char *text,
+	size_t len);
+
+/* --- the commands, each returns an exit status --- */
+
+int command_status(const struct arguments *arguments);
+int command_list(const struct arguments *arguments);
+int command_rules(const struct arguments *arguments);
+int command_ban(const struct arguments *arguments);
+int command_unban(const struct arguments *arguments);
+int command_reload(const struct arguments *arguments);
+int command_off(const struct arguments *arguments);
+int command_test(const struct arguments *arguments);
+int command_replay(const struct arguments *arguments);
+
+/* --- offline.c: without a running ommailban --- */
+
+/* Configuration of --config, or /etc/mailban/mailban.conf where that can be
+ * read, or defaults, with --rules and --policy over it; the rules in the tree
+ * beside where none is installed. NULL after saying why. */
+struct config *offline_config(const struct arguments *arguments);
+struct rules *offline_rules(const struct config *config);
+
+/* Lines of the file (NULL or "-": standard input), each without its LF. -1
+ * after saying why. */
+int each_line(const char *path,
+	void (*each)(const char *line, size_t len, void *arg), void *arg);
+/* One line of either form: rsyslog's JSON or plain syslog. */
+int parse_line(struct message_reader *reader, const char *line, size_t len,
+	struct message *out);
+
+#endif
