@@ -42,17 +42,4 @@ size_t journal_size(const struct journal *journal);
  * was closed: it was empty, or there was an error, and the old one goes on. */
 uint64_t journal_rotate(struct journal *journal);
 
-/* For the ledger. The numbers of the segments in the folder, rising; *numbers
- * is the caller's to free. */
-int journal_list(int state_fd, uint64_t **numbers, size_t *count);
-/* A whole segment; *data is the caller's to free. */
-int journal_read(int state_fd, uint64_t number, uint8_t **data, size_t *len);
-int journal_unlink(int state_fd, uint64_t number);
-/* The next whole record of a segment at or behind *offset, which moves behind
- * it. 1, 0 at the end; -ENOTSUP as record_decode. Damage is stepped over:
- * *damaged is set when a whole record follows it; without one it is the torn
- * tail of a write that nobody was told about. */
-int journal_next(const uint8_t *data, size_t len, size_t *offset,
-	const struct digest_key *key, struct record *out, bool *damaged);
-
 #endif

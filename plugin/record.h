@@ -55,11 +55,11 @@ enum origin origin_by_name(const char *name);
 
 /* On disk, all numbers little endian: u32 length of the whole record, then its
  * fields, then a 64-bit keyed checksum of all before. */
-enum { RECORD_MIN = 139, RECORD_MAX = 8192 };
+enum { RECORD_MIN = 125, RECORD_MAX = 8192 };
 /* Encodes with length and checksum; over-long strings are cut. Returns the
  * length, at most RECORD_MAX. */
-size_t record_encode(const struct record *record,
-	const struct digest_key *key, uint8_t out[RECORD_MAX]);
+size_t record_encode(const struct record *record, const struct digest_key *key,
+	uint8_t out[RECORD_MAX]);
 /* Decodes the record at the head of buf. Returns its length; 0 when buf ends
  * before the record does (a torn tail, at the end of a file); -EBADMSG when
  * it is damaged, or is none; -ENOTSUP when it is whole and of a format that
