@@ -1,0 +1,649 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A hash table in shards, each an open-addressing table of buckets. A bucket
+ * has eight slots and counts the entries that found it full and went on: a
+ * search ends where that is 0, and removing leaves nothing behind. Two times
+ * fit in a slot; a tally with more has a block of its own.
+ */
+#include "plugin/tally.h"
+
+#include "common/xalloc.h"
+
+#include <assert.h>
+#include <endian.h>
+#include <sodium/crypto_shorthash.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	SHARD_BITS = 10,
+	SHARDS = 1 << SHARD_BITS,
+	SLOTS = 8,  /* of a bucket */
+	LOADED = 7, /* a shard grows beyond so many a bucket ... */
+	/* ... to 5.6 a bucket, so that between 47 and 60 bytes are held for
+	 * each: what is saved here is paid for by growing more often. */
+	FRESH_TENTHS = 56,
+	INLINE = 2,
+	IN_BLOCK = INLINE + 1, /* value of used: the times are in a block */
+	BLOCK_FIRST = 4,
+	MALLOC_OVERHEAD = 16,
+	STEP_BUCKETS = 32,
+	EVICT_LOOK = 12,     /* candidates looked at */
+	EVICT_BUCKETS = 128, /* in so many buckets at most */
+};
+#define KIND_ANY UINT8_MAX
+
+struct block {
+	uint32_t len, room;
+	struct moment moments[];
+};
+
+struct slot {
+	uint8_t who[TALLY_WHO];
+	union {
+		int64_t time_us[INLINE];
+		struct block *block;
+	};
+	uint32_t count0 : 24, kind : 8;
+	uint32_t count1 : 24, used : 8;
+};
+static_assert(sizeof(struct slot) == 40, "a slot is to be small");
+
+struct bucket {
+	uint8_t tags[SLOTS]; /* bits of the hash; 0: free */
+	uint32_t passed;
+	struct slot slots[SLOTS];
+};
+
+struct shard {
+	struct bucket *buckets;
+	uint32_t room; /* buckets */
+	uint32_t hand; /* bucket that is looked at next for eviction */
+	size_t used;   /* slots */
+};
+
+struct place {
+	struct bucket *bucket;
+	unsigned index;
+};
+
+/* A tally's times, wherever they are; room for one more than fits inline. */
+struct times {
+	struct moment *moments;
+	size_t len;
+	struct moment local[INLINE + 1];
+};
+
+struct tallies {
+	uint8_t key[crypto_shorthash_KEYBYTES];
+	int64_t horizon_us[TALLY_KINDS];
+	bool swept; /* nothing is behind the horizons */
+	size_t count, limit, bucket_bytes, block_bytes;
+	uint32_t step_shard, step_bucket;
+	struct shard shards[SHARDS];
+};
+
+/* --- places --- */
+
+static uint64_t
+hash_of(const struct tallies *all, const uint8_t who[TALLY_WHO])
+{
+	uint64_t hash;
+	uint8_t out[sizeof hash];
+
+	crypto_shorthash(out, who, TALLY_WHO, all->key);
+	memcpy(&hash, out, sizeof hash);
+	return hash;
+}
+
+static struct shard *
+shard_of(struct tallies *all, uint64_t hash)
+{
+	return &all->shards[hash >> (64 - SHARD_BITS)];
+}
+
+static struct bucket *
+home_of(const struct shard *shard, uint64_t hash)
+{
+	return &shard->buckets[((hash & UINT32_MAX) * shard->room) >> 32];
+}
+
+static struct bucket *
+next_of(const struct shard *shard, struct bucket *bucket)
+{
+	return bucket + 1 == shard->buckets + shard->room ? shard->buckets
+							  : bucket + 1;
+}
+
+static uint8_t
+tag_of(uint64_t hash)
+{
+	return (uint8_t)(0x80 | (hash >> 32 & 0x7f));
+}
+
+/* One bit set for each slot that has the tag. Above a right one there may be
+ * wrong ones: a carry. The lowest is always right. */
+static uint64_t
+slots_with(const struct bucket *bucket, uint8_t tag)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t word;
+
+	memcpy(&word, bucket->tags, sizeof word);
+	word = le64toh(word) ^ (ones * tag);
+	return (word - ones) & ~word & (ones << 7);
+}
+
+static unsigned
+first_slot(uint64_t slots)
+{
+	return (unsigned)__builtin_ctzll(slots) / 8;
+}
+
+static bool
+slot_is(const struct slot *slot, const uint8_t who[TALLY_WHO], uint8_t kind)
+{
+	return (kind == KIND_ANY || slot->kind == kind) &&
+	       memcmp(slot->who, who, TALLY_WHO) == 0;
+}
+
+static bool
+find_in(const struct bucket *bucket, uint64_t hash, const uint8_t *who,
+	uint8_t kind, unsigned *index)
+{
+	uint64_t slots = slots_with(bucket, tag_of(hash));
+
+	for (; slots; slots &= slots - 1) {
+		*index = first_slot(slots);
+		if (bucket->tags[*index] == tag_of(hash) &&
+			slot_is(&bucket->slots[*index], who, kind))
+			return true;
+	}
+	return false;
+}
+
+static bool
+find(const struct shard *shard, uint64_t hash, const uint8_t *who, uint8_t kind,
+	struct place *out)
+{
+	struct bucket *bucket;
+
+	if (shard->room == 0)
+		return false;
+	bucket = home_of(shard, hash);
+	for (uint32_t n = 0; n < shard->room; n++) {
+		if (find_in(bucket, hash, who, kind, &out->index)) {
+			out->bucket = bucket;
+			return true;
+		}
+		if (bucket->passed == 0)
+			break;
+		bucket = next_of(shard, bucket);
+	}
+	return false;
+}
+
+/* The shard is not full. */
+static struct slot *
+take_place(struct shard *shard, uint64_t hash)
+{
+	struct bucket *bucket = home_of(shard, hash);
+	uint64_t free_slots;
+	unsigned index;
+
+	while (!(free_slots = slots_with(bucket, 0))) {
+		bucket->passed++;
+		bucket = next_of(shard, bucket);
+	}
+	index = first_slot(free_slots);
+	bucket->tags[index] = tag_of(hash);
+	shard->used++;
+	return &bucket->slots[index];
+}
+
+/* --- the times of a slot --- */
+
+static size_t
+block_size(size_t room)
+{
+	return sizeof(struct block) + room * sizeof(struct moment);
+}
+
+static void
+block_free(struct tallies *all, struct slot *slot)
+{
+	if (slot->used != IN_BLOCK)
+		return;
+	all->block_bytes -= block_size(slot->block->room) + MALLOC_OVERHEAD;
+	free(slot->block);
+	slot->used = 0;
+}
+
+static void
+times_load(struct slot *slot, struct times *times)
+{
+	if (slot->used == IN_BLOCK) {
+		times->moments = slot->block->moments;
+		times->len = slot->block->len;
+		return;
+	}
+	times->moments = times->local;
+	times->len = slot->used;
+	times->local[0] = (struct moment){slot->time_us[0], slot->count0};
+	times->local[1] = (struct moment){slot->time_us[1], slot->count1};
+}
+
+/* The times are in their block already, or few enough for the slot. */
+static void
+times_store(struct tallies *all, struct slot *slot, const struct times *times)
+{
+	struct moment few[INLINE] = {{0, 0}, {0, 0}};
+
+	if (times->len > INLINE) {
+		slot->block->len = (uint32_t)times->len;
+		return;
+	}
+	memcpy(few, times->moments, times->len * sizeof few[0]);
+	block_free(all, slot);
+	slot->used = times->len & 0xff;
+	slot->time_us[0] = few[0].time_us;
+	slot->time_us[1] = few[1].time_us;
+	slot->count0 = few[0].count & TALLY_COUNT_MAX;
+	slot->count1 = few[1].count & TALLY_COUNT_MAX;
+}
+
+/* --- removing --- */
+
+static void
+remove_at(struct tallies *all, struct shard *shard, const struct place *place)
+{
+	struct slot *slot = &place->bucket->slots[place->index];
+	struct bucket *bucket = home_of(shard, hash_of(all, slot->who));
+
+	for (; bucket != place->bucket; bucket = next_of(shard, bucket))
+		bucket->passed--;
+	block_free(all, slot);
+	place->bucket->tags[place->index] = 0;
+	shard->used--;
+	all->count--;
+}
+
+/* Drops what is behind the horizon. */
+static void
+sweep_bucket(struct tallies *all, struct shard *shard, struct bucket *bucket)
+{
+	for (unsigned i = 0; i < SLOTS; i++) {
+		struct slot *slot = &bucket->slots[i];
+		struct times times;
+		size_t len;
+
+		if (!bucket->tags[i])
+			continue;
+		times_load(slot, &times);
+		len = window_drop(
+			times.moments, times.len, all->horizon_us[slot->kind]);
+		if (len == times.len)
+			continue;
+		times.len = len;
+		times_store(all, slot, &times);
+		if (len == 0)
+			remove_at(all, shard, &(struct place){bucket, i});
+	}
+}
+
+static void
+sweep_shard(struct tallies *all, struct shard *shard)
+{
+	for (uint32_t i = 0; i < shard->room; i++)
+		sweep_bucket(all, shard, &shard->buckets[i]);
+}
+
+/* --- the bound --- */
+
+struct candidate {
+	struct place place;
+	uint64_t count;
+	int64_t newest_us;
+};
+
+static void
+weigh(const struct tallies *all, struct slot *slot, struct candidate *out)
+{
+	struct times times;
+
+	times_load(slot, &times);
+	out->count = 0;
+	out->newest_us = times.moments[times.len - 1].time_us;
+	for (size_t i = 0; i < times.len; i++)
+		if (times.moments[i].time_us > all->horizon_us[slot->kind])
+			out->count += times.moments[i].count;
+}
+
+static bool
+less_guilty(const struct candidate *a, const struct candidate *b)
+{
+	if (a->count != b->count)
+		return a->count < b->count;
+	return a->newest_us < b->newest_us;
+}
+
+/* Only those with a block when blocks_only; never keep. Returns how many were
+ * looked at. */
+static unsigned
+look_in(const struct tallies *all, struct bucket *bucket,
+	const struct slot *keep, bool blocks_only, struct candidate *least)
+{
+	unsigned looked = 0;
+
+	for (unsigned i = 0; i < SLOTS; i++) {
+		struct slot *slot = &bucket->slots[i];
+		struct candidate one = {.place = {bucket, i}};
+
+		if (!bucket->tags[i] || slot == keep ||
+			(blocks_only && slot->used != IN_BLOCK))
+			continue;
+		looked++;
+		weigh(all, slot, &one);
+		if (!least->place.bucket || less_guilty(&one, least))
+			*least = one;
+	}
+	return looked;
+}
+
+static bool
+evict(struct tallies *all, struct shard *shard, const struct slot *keep,
+	bool blocks_only)
+{
+	struct candidate least = {.place = {NULL, 0}};
+	unsigned looked = 0;
+
+	for (uint32_t n = 0; n < shard->room && n < EVICT_BUCKETS; n++) {
+		if (shard->hand >= shard->room)
+			shard->hand = 0;
+		looked += look_in(all, &shard->buckets[shard->hand++], keep,
+			blocks_only, &least);
+		if (looked >= EVICT_LOOK)
+			break;
+	}
+	if (least.place.bucket)
+		remove_at(all, shard, &least.place);
+	return least.place.bucket != NULL;
+}
+
+/* A block of that room for the slot, with the times it has; false when there
+ * can't be one: nothing has changed. */
+static bool
+block_resize(struct tallies *all, struct slot *slot, struct times *times,
+	size_t room)
+{
+	struct shard *shard = shard_of(all, hash_of(all, slot->who));
+	size_t had = 0;
+	struct block *block = NULL;
+
+	if (slot->used == IN_BLOCK) {
+		block = slot->block;
+		had = block_size(block->room) + MALLOC_OVERHEAD;
+	}
+	while (all->limit &&
+		all->block_bytes - had + block_size(room) > all->limit / 4)
+		if (!evict(all, shard, slot, true))
+			return false;
+	block = realloc(block, block_size(room));
+	if (!block)
+		return false;
+	if (slot->used != IN_BLOCK)
+		memcpy(block->moments, times->moments,
+			times->len * sizeof times->moments[0]);
+	block->room = (uint32_t)room;
+	all->block_bytes += block_size(room) + MALLOC_OVERHEAD - had;
+	slot->block = block;
+	slot->used = IN_BLOCK;
+	times->moments = block->moments;
+	return true;
+}
+
+/* --- room --- */
+
+static uint32_t
+fresh_room(const struct shard *shard)
+{
+	return (uint32_t)(shard->used * 10 / FRESH_TENTHS) + 1;
+}
+
+static bool
+rebuild(struct tallies *all, struct shard *shard, uint32_t room)
+{
+	struct shard new = {.room = room};
+
+	new.buckets = calloc(room, sizeof *new.buckets);
+	if (!new.buckets)
+		return false;
+	for (uint32_t i = 0; i < shard->room; i++) {
+		const struct bucket *bucket = &shard->buckets[i];
+
+		for (unsigned j = 0; j < SLOTS; j++) {
+			const struct slot *slot = &bucket->slots[j];
+			if (bucket->tags[j])
+				*take_place(&new, hash_of(all, slot->who)) =
+					*slot;
+		}
+	}
+	all->bucket_bytes += room * sizeof *new.buckets;
+	all->bucket_bytes -= shard->room * sizeof *new.buckets;
+	free(shard->buckets);
+	*shard = new;
+	return true;
+}
+
+/* So that one more fits. At the bound nobody is swept: the candidates for
+ * eviction that are behind the horizon go first anyway. */
+static bool
+make_room(struct tallies *all, struct shard *shard)
+{
+	size_t grown = fresh_room(shard) * sizeof(struct bucket);
+	size_t others = all->bucket_bytes - shard->room * sizeof(struct bucket);
+
+	if (shard->used < (size_t)shard->room * LOADED)
+		return true;
+	if (shard->room && all->limit && others + grown > all->limit / 4 * 3)
+		return evict(all, shard, NULL, false);
+	sweep_shard(all, shard);
+	if (shard->used < (size_t)shard->room * LOADED * 4 / 5)
+		return true;
+	return rebuild(all, shard, fresh_room(shard)) ||
+	       (shard->room && evict(all, shard, NULL, false));
+}
+
+static struct slot *
+find_or_make(struct tallies *all, const struct tally_id *id)
+{
+	uint64_t hash = hash_of(all, id->who);
+	struct shard *shard = shard_of(all, hash);
+	struct place place;
+	struct slot *slot;
+
+	if (find(shard, hash, id->who, id->kind, &place))
+		return &place.bucket->slots[place.index];
+	if (!make_room(all, shard))
+		return NULL;
+	slot = take_place(shard, hash);
+	*slot = (struct slot){.kind = id->kind};
+	memcpy(slot->who, id->who, TALLY_WHO);
+	all->count++;
+	return slot;
+}
+
+/* --- what the header offers --- */
+
+struct tallies *
+tallies_new(const uint8_t key[16])
+{
+	struct tallies *all = xcalloc(1, sizeof *all);
+
+	memcpy(all->key, key, sizeof all->key);
+	for (unsigned i = 0; i < TALLY_KINDS; i++)
+		all->horizon_us[i] = INT64_MIN;
+	all->swept = true;
+	return all;
+}
+
+void
+tallies_free(struct tallies *all)
+{
+	if (!all)
+		return;
+	for (unsigned i = 0; i < SHARDS; i++) {
+		struct shard *shard = &all->shards[i];
+
+		for (size_t j = 0; j < (size_t)shard->room * SLOTS; j++)
+			if (shard->buckets[j / SLOTS].tags[j % SLOTS])
+				block_free(all, &shard->buckets[j / SLOTS]
+							 .slots[j % SLOTS]);
+		free(shard->buckets);
+	}
+	free(all);
+}
+
+void
+tallies_limit(struct tallies *all, size_t bytes)
+{
+	all->limit = bytes;
+}
+
+void
+tallies_horizon(struct tallies *all, uint8_t kind, int64_t upto_us)
+{
+	if (upto_us < all->horizon_us[kind] && !all->swept) {
+		for (unsigned i = 0; i < SHARDS; i++)
+			sweep_shard(all, &all->shards[i]);
+		all->swept = true;
+	}
+	if (upto_us > all->horizon_us[kind])
+		all->swept = false;
+	all->horizon_us[kind] = upto_us;
+}
+
+/* One moment more, in its place. */
+static void
+insert(struct tallies *all, struct slot *slot, struct times *times,
+	const struct moment *one)
+{
+	bool full = slot->used == IN_BLOCK && times->len == slot->block->room;
+
+	if (full && !block_resize(all, slot, times, times->len * 3 / 2))
+		times->len = window_drop(
+			times->moments, times->len, times->moments[0].time_us);
+	times->len =
+		window_insert(times->moments, times->len, one, TALLY_COUNT_MAX);
+}
+
+static void
+keep(struct tallies *all, struct slot *slot, struct times *times,
+	uint32_t maxretry)
+{
+	bool fits = times->len <= INLINE || slot->used == IN_BLOCK;
+	size_t most = maxretry > TALLY_TIMES ? maxretry : TALLY_TIMES;
+
+	if (times->len > most ||
+		(!fits && !block_resize(all, slot, times, BLOCK_FIRST)))
+		times->len = window_drop(
+			times->moments, times->len, times->moments[0].time_us);
+	times_store(all, slot, times);
+}
+
+void
+tallies_add(struct tallies *all, const struct tally_id *id,
+	const struct moment *one, const struct window *window,
+	struct window_sum *out)
+{
+	int64_t horizon_us = all->horizon_us[id->kind];
+	struct times times;
+	struct slot *slot = NULL;
+
+	if (one->time_us > horizon_us)
+		slot = find_or_make(all, id);
+	if (!slot) {
+		window_judge(one, 1, one->time_us, window, out);
+		return;
+	}
+	times_load(slot, &times);
+	times.len = window_drop(times.moments, times.len, horizon_us);
+	insert(all, slot, &times, one);
+	window_judge(times.moments, times.len, one->time_us, window, out);
+	keep(all, slot, &times, window->maxretry);
+}
+
+void
+tallies_clear(struct tallies *all, const uint8_t who[TALLY_WHO])
+{
+	uint64_t hash = hash_of(all, who);
+	struct shard *shard = shard_of(all, hash);
+	struct place place;
+
+	while (find(shard, hash, who, KIND_ANY, &place))
+		remove_at(all, shard, &place);
+}
+
+void
+tallies_clear_if(struct tallies *all,
+	bool (*question)(const uint8_t who[TALLY_WHO], const void *arg),
+	const void *arg)
+{
+	for (size_t i = 0; i < SHARDS; i++) {
+		struct shard *shard = &all->shards[i];
+
+		for (size_t j = 0; j < (size_t)shard->room * SLOTS; j++) {
+			struct place place = {&shard->buckets[j / SLOTS],
+				(unsigned)(j % SLOTS)};
+			const struct slot *slot =
+				&place.bucket->slots[place.index];
+
+			if (place.bucket->tags[place.index] &&
+				question(slot->who, arg))
+				remove_at(all, shard, &place);
+		}
+	}
+}
+
+/* A shard that got too large for what is in it. */
+static void
+shrink(struct tallies *all, struct shard *shard)
+{
+	if (shard->used == 0) {
+		all->bucket_bytes -= shard->room * sizeof(struct bucket);
+		free(shard->buckets);
+		*shard = (struct shard){0};
+	} else if (fresh_room(shard) < shard->room / 2) {
+		/* No memory for the small one: the large one still serves. */
+		(void)rebuild(all, shard, fresh_room(shard));
+	}
+}
+
+void
+tallies_step(struct tallies *all)
+{
+	for (unsigned n = 0; n < STEP_BUCKETS; n++) {
+		struct shard *shard = &all->shards[all->step_shard];
+
+		if (all->step_bucket < shard->room) {
+			sweep_bucket(all, shard,
+				&shard->buckets[all->step_bucket++]);
+			continue;
+		}
+		shrink(all, shard);
+		all->step_bucket = 0;
+		all->step_shard = (all->step_shard + 1) % SHARDS;
+	}
+}
+
+size_t
+tallies_count(const struct tallies *all)
+{
+	return all->count;
+}
+
+size_t
+tallies_memory(const struct tallies *all)
+{
+	return sizeof *all + all->bucket_bytes + all->block_bytes;
+}
