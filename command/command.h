@@ -65,6 +65,7 @@ int command_ban(const struct arguments *arguments);
 int command_unban(const struct arguments *arguments);
 int command_reload(const struct arguments *arguments);
 int command_off(const struct arguments *arguments);
+int command_on(const struct arguments *arguments);
 int command_test(const struct arguments *arguments);
 int command_replay(const struct arguments *arguments);
 

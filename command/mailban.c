@@ -41,8 +41,10 @@ static const struct command commands[] = {
 	{"reload", "", 0, 0, command_reload,
 		"read configuration and rules anew", "mailban reload"},
 	{"off", "", 0, 0, command_off,
-		"delete our table from the kernel until rsyslog restarts",
+		"take our table, with all bans, out of the kernel",
 		"mailban off"},
+	{"on", "", 0, 0, command_on,
+		"put it back with the bans still in force", "mailban on"},
 };
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
 

@@ -246,7 +246,8 @@ command_ban(const struct arguments *arguments)
 		return status;
 	}
 	return report_change(
-		arguments, "banned", ask(arguments, request, print_json, NULL));
+		arguments, "banned", ask(arguments, request, arguments->json ? print_json : NULL,
+			NULL));
 }
 
 int
@@ -269,10 +270,11 @@ command_unban(const struct arguments *arguments)
 		return status;
 	}
 	return report_change(
-		arguments, "lifted", ask(arguments, request, print_json, NULL));
+		arguments, "lifted", ask(arguments, request, arguments->json ? print_json : NULL,
+			NULL));
 }
 
-/* --- reload, off --- */
+/* --- reload, off, on --- */
 
 int
 command_reload(const struct arguments *arguments)
@@ -284,4 +286,10 @@ int
 command_off(const struct arguments *arguments)
 {
 	return ask(arguments, request_of("off"), print_json, NULL);
+}
+
+int
+command_on(const struct arguments *arguments)
+{
+	return ask(arguments, request_of("on"), print_json, NULL);
 }

@@ -4,7 +4,7 @@
  * Unix stream socket. A request is one object on one line:
  *
  *   {"request":"status"}   {"request":"list"}   {"request":"rules"}
- *   {"request":"reload"}   {"request":"off"}
+ *   {"request":"reload"}   {"request":"off"}   {"request":"on"}
  *   {"request":"ban","address":"203.0.113.0/24","for_s":3600}  (-1: for ever)
  *   {"request":"unban","address":"203.0.113.7"}  or  {..., "all":true}
  *

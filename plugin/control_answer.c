@@ -118,6 +118,8 @@ kernel_word(const struct kernel *kernel)
 		return "down";
 	case KERNEL_SYNCING:
 		return "syncing";
+	case KERNEL_OFF:
+		return "off";
 	case KERNEL_UP:
 		break;
 	}
@@ -270,9 +272,12 @@ answer_ban(struct answer *answer, struct fjson_object *request,
 	rc = engine_ban(engine, &net,
 		for_s < 0 ? BAN_PERMANENT : engine_now() + for_s * US, by,
 		&why);
-	if (rc < 0)
+	if (rc < 0) {
 		done(answer, "refused", why);
-	else if (engine_commit(engine) < 0)
+		return;
+	}
+	put_ban(answer, judge_find_ban(engine->judge, &net, engine_now()));
+	if (engine_commit(engine) < 0)
 		done(answer, "error",
 			"banned, but the journal can't be "
 			"written: see mailban status");
@@ -314,14 +319,20 @@ answer_reload(struct answer *answer, struct engine *engine)
 	done(answer, error ? "error" : "ok", error);
 }
 
+/* Takes our table out of the kernel, or puts it back with all bans. */
 static void
-answer_off(struct answer *answer, struct engine *engine)
+answer_switch(struct answer *answer, struct engine *engine, bool on)
 {
 	if (!engine->kernel) {
-		done(answer, "not-found", "in observe mode there is no table");
+		done(answer, "refused", "in observe mode there is no table");
 		return;
 	}
-	kernel_remove(engine->kernel);
+	if (on)
+		kernel_up(engine->kernel);
+	else
+		kernel_remove(engine->kernel);
+	log_info("enforcement %s by=\"uid %u\"", on ? "on" : "off",
+		(unsigned)answer->uid);
 	await_kernel(answer);
 }
 
@@ -350,7 +361,9 @@ answer_object(struct answer *answer, struct fjson_object *request,
 	else if (!strcmp(word, "reload"))
 		answer_reload(answer, engine);
 	else if (!strcmp(word, "off"))
-		answer_off(answer, engine);
+		answer_switch(answer, engine, false);
+	else if (!strcmp(word, "on"))
+		answer_switch(answer, engine, true);
 	else
 		done(answer, "error", "unknown request");
 }
@@ -378,8 +391,12 @@ kernel_more(struct answer *answer, const struct engine *engine)
 {
 	struct kernel *kernel = engine->kernel;
 
-	if (!kernel ||
-		(kernel_state(kernel) == KERNEL_UP && !kernel_pending(kernel)))
+	bool settled = !kernel ||
+		(kernel_state(kernel) != KERNEL_SYNCING &&
+			kernel_state(kernel) != KERNEL_DOWN &&
+			!kernel_pending(kernel));
+
+	if (settled)
 		done(answer, "ok", NULL);
 	else if (engine_now() > answer->deadline_us ||
 		 kernel_state(kernel) == KERNEL_DOWN)

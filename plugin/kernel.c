@@ -125,6 +125,10 @@ helper_lost(struct kernel *kernel, const char *why)
 		(void)close(kernel->fd);
 	kernel->fd = -1;
 	drop_queue(kernel);
+	if (kernel->state == KERNEL_OFF) {
+		kernel->retry_ms = INT64_MAX;
+		return;
+	}
 	kernel->state = KERNEL_DOWN;
 	kernel->retry_ms = monotonic_ms() + kernel->pause_ms;
 	kernel->pause_ms *= 2;
@@ -279,21 +283,31 @@ connect_helper(const char *path)
 	return fd;
 }
 
+static void
+get_helper(struct kernel *kernel)
+{
+	char why[128];
+
+	kernel->fd = kernel->starter_fd >= 0 ? starter_ask(kernel->starter_fd)
+					     : connect_helper(kernel->helper);
+	if (kernel->fd >= 0)
+		return;
+	(void)snprintf(why, sizeof(why), "%s: %s", kernel->helper,
+		strerror(-kernel->fd));
+	kernel->fd = -1;
+	helper_lost(kernel, why);
+}
+
 void
 kernel_up(struct kernel *kernel)
 {
 	kernel->retry_ms = INT64_MAX;
-	kernel->fd = kernel->starter_fd >= 0 ? starter_ask(kernel->starter_fd)
-					     : connect_helper(kernel->helper);
-	if (kernel->fd < 0) {
-		char why[128];
-
-		(void)snprintf(why, sizeof(why), "%s: %s", kernel->helper,
-			strerror(-kernel->fd));
-		kernel->fd = -1;
-		helper_lost(kernel, why);
+	if (kernel->state == KERNEL_OFF)
+		kernel->state = KERNEL_DOWN;
+	if (kernel->fd < 0)
+		get_helper(kernel);
+	if (kernel->fd < 0)
 		return;
-	}
 	queue_options(kernel);
 	queue_exempt(kernel);
 	queue_all_bans(kernel);
@@ -301,6 +315,14 @@ kernel_up(struct kernel *kernel)
 	kernel->state = KERNEL_SYNCING;
 	kernel->waiting_since_ms = monotonic_ms();
 	flush_queue(kernel);
+}
+
+/* Whether it is of use to send anything now. Without a helper bans are in the
+ * judge's list, and come with all the others when there is one again. */
+static bool
+listening(const struct kernel *kernel)
+{
+	return kernel->fd >= 0 && kernel->state != KERNEL_OFF;
 }
 
 void
@@ -319,7 +341,7 @@ kernel_configure(struct kernel *kernel, const struct wire_options *options,
 		netset_add_all(&kernel->exempt, exempt);
 	}
 	kernel->configured = true;
-	if (kernel->fd < 0)
+	if (!listening(kernel))
 		return;
 	if (!same_options)
 		queue_options(kernel);
@@ -341,9 +363,7 @@ kernel_ban(struct kernel *kernel, const struct ban *ban)
 {
 	struct wire_item item;
 
-	/* Without a helper it is in the judge's list, and comes with all the
-	 * others when there is one again. */
-	if (kernel->fd < 0 || !item_of_ban(ban, wall_us(), &item))
+	if (!listening(kernel) || !item_of_ban(ban, wall_us(), &item))
 		return;
 	if (kernel->done == kernel->sent)
 		kernel->waiting_since_ms = monotonic_ms();
@@ -354,7 +374,7 @@ kernel_ban(struct kernel *kernel, const struct ban *ban)
 void
 kernel_lift(struct kernel *kernel, const struct network *net)
 {
-	if (kernel->fd >= 0)
+	if (listening(kernel))
 		queue_item(kernel, WIRE_LIFT, &(struct wire_item){.net = *net});
 }
 
@@ -365,6 +385,8 @@ kernel_remove(struct kernel *kernel)
 
 	if (kernel->fd >= 0)
 		(void)queue_packet(kernel, &header, 0);
+	kernel->state = KERNEL_OFF;
+	kernel->retry_ms = INT64_MAX;
 }
 
 static void

@@ -36,12 +36,14 @@ void kernel_free(struct kernel *kernel);
 void kernel_configure(struct kernel *kernel, const struct wire_options *options,
 	const struct netset *exempt);
 
-/* Starts or connects to the helper and hands it everything. */
+/* Starts or connects to the helper, where there is none yet, and hands it
+ * everything. */
 void kernel_up(struct kernel *kernel);
 
 void kernel_ban(struct kernel *kernel, const struct ban *ban);
 void kernel_lift(struct kernel *kernel, const struct network *net);
-/* Asks the helper to delete the table; healing stops. For `mailban off`. */
+/* Asks the helper to delete the table; healing stops, and nothing more is sent
+ * until kernel_up. For `mailban off`, and for what observes only. */
 void kernel_remove(struct kernel *kernel);
 
 /* For the caller's poll: the helper's socket, -1 when there is none, and
@@ -62,6 +64,7 @@ enum kernel_state {
 	KERNEL_DOWN,	/* no helper; tried again */
 	KERNEL_SYNCING, /* being brought up to date */
 	KERNEL_UP,	/* all that was asked for is in force, or on its way */
+	KERNEL_OFF,	/* switched off by the operator */
 };
 enum kernel_state kernel_state(const struct kernel *kernel);
 /* Requests not yet answered. */
