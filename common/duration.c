@@ -97,7 +97,7 @@ duration_format(int64_t seconds, char out[DURATION_STRLEN])
 {
 	/* Weeks are read but not written: "30d" says more than "4w 2d". */
 	size_t i = 1;
-	int64_t rest;
+	int64_t count, rest;
 
 	if (seconds == DURATION_PERMANENT) {
 		snprintf(out, DURATION_STRLEN, "permanent");
@@ -107,16 +107,15 @@ duration_format(int64_t seconds, char out[DURATION_STRLEN])
 		seconds = 0;
 	while (i < UNIT_COUNT - 1 && seconds < units[i].seconds)
 		i++;
+	count = seconds / units[i].seconds;
 	rest = seconds % units[i].seconds;
 	if (i + 1 < UNIT_COUNT && rest >= units[i + 1].seconds)
-		snprintf(out, DURATION_STRLEN, "%lld%c %lld%c",
-			(long long)(seconds / units[i].seconds),
+		snprintf(out, DURATION_STRLEN, "%lld%c %u%c", (long long)count,
 			units[i].letter,
-			(long long)(rest / units[i + 1].seconds),
+			(uint8_t)(rest / units[i + 1].seconds), /* below 60 */
 			units[i + 1].letter);
 	else
-		snprintf(out, DURATION_STRLEN, "%lld%c",
-			(long long)(seconds / units[i].seconds),
+		snprintf(out, DURATION_STRLEN, "%lld%c", (long long)count,
 			units[i].letter);
 	return out;
 }
