@@ -117,6 +117,8 @@ bool engine_gather_exempt(struct engine *engine);
 /* Has judge and kernel take it: bans of what has become exempt end at once. */
 void engine_apply_exempt(struct engine *engine);
 void engine_new_kernel(struct engine *engine);
+/* Has our table deleted, and does without the helper from then on. */
+void engine_clear_kernel(struct engine *engine);
 
 /* Microseconds since the epoch. */
 int64_t engine_now(void);

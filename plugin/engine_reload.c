@@ -104,10 +104,7 @@ change_mode(struct engine *engine)
 		engine_enforce(engine, 1000, no_tick, NULL);
 		return;
 	}
-	kernel_remove(engine->kernel);
-	(void)kernel_settle(engine->kernel, 1000);
-	kernel_free(engine->kernel);
-	engine->kernel = NULL;
+	engine_clear_kernel(engine);
 }
 
 static void

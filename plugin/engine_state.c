@@ -27,6 +27,7 @@ enum {
 	ROTATE_US = 1000000,
 	/* Addresses and gateways change rarely: looked at so often. */
 	HOST_US = 10000000,
+	CLEAR_MS = 2000,
 };
 
 struct config *
@@ -126,7 +127,7 @@ restore(const struct record *record, void *arg)
 	}
 }
 
-/* As far back as the longest window reaches. */
+/* As far back as the longest window reaches, for messages that come late. */
 static int64_t
 longest_window(const struct judge_settings *settings)
 {
@@ -135,7 +136,7 @@ longest_window(const struct judge_settings *settings)
 	for (int i = 0; i < CLASS_OFFENCES; i++)
 		if (settings->policy[i].findtime_us > longest)
 			longest = settings->policy[i].findtime_us;
-	return longest;
+	return longest + JUDGE_LATE_US;
 }
 
 void
@@ -281,13 +282,31 @@ engine_close(struct engine *engine)
 }
 
 void
+engine_clear_kernel(struct engine *engine)
+{
+	if (!engine->kernel)
+		engine_new_kernel(engine);
+	kernel_configure(
+		engine->kernel, &engine->config->options, &engine->exempt);
+	kernel_up(engine->kernel);
+	kernel_remove(engine->kernel);
+	if (!kernel_settle(engine->kernel, CLEAR_MS))
+		log_warn("mode=observe error=\"what was banned before may "
+			 "still be dropped: nft delete table inet mailban\"");
+	kernel_free(engine->kernel);
+	engine->kernel = NULL;
+}
+
+void
 engine_enforce(
 	struct engine *engine, int wait_ms, void (*tick)(void *), void *arg)
 {
 	struct kernel *kernel = engine->kernel;
 
-	if (!kernel)
+	if (!kernel) {
+		engine_clear_kernel(engine);
 		return;
+	}
 	kernel_configure(kernel, &engine->config->options, &engine->exempt);
 	kernel_up(kernel);
 	for (int waited = 0; waited < wait_ms; waited += 500) {
