@@ -13,6 +13,7 @@
 
 #include "common/xalloc.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -27,9 +28,13 @@
 #include <libfastjson/json_object_iterator.h>
 #pragma GCC diagnostic pop
 
+/* Longest tag that is put together again, see rejoin_tag. */
+enum { JOINED_MAX = 255 };
+
 struct message_reader {
 	struct fjson_tokener *tokener;
 	struct fjson_object *object; /* what the last message borrows from */
+	char joined[JOINED_MAX];     /* and this, for its tag */
 };
 
 static const struct span no_span = {"", 0};
@@ -353,6 +358,50 @@ collect_fields(struct fjson_object *object, struct fields *fields)
 	}
 }
 
+/* How long the rest of a cut tag at the head of msg is: "name[digits]:", 0
+ * when there is none. */
+static size_t
+tag_rest_len(const struct span *msg)
+{
+	static const char marks[] = "/.:-_";
+	size_t at = 0, open;
+
+	while (at < msg->len &&
+		(isalnum((unsigned char)msg->text[at]) ||
+			memchr(marks, msg->text[at], sizeof marks - 1)))
+		at++;
+	if (at == 0 || at == msg->len || msg->text[at] != '[')
+		return 0;
+	open = at++;
+	while (at < msg->len && digits(msg->text + at, 1) >= 0)
+		at++;
+	if (at == open + 1 || msg->len - at < 2 ||
+		memcmp(msg->text + at, "]:", 2) != 0)
+		return 0;
+	return at + 2;
+}
+
+/* rsyslog's parser for RFC 3164 messages from the network ends a tag at its
+ * first colon (tested, 8.2302): "postfix/10.0.0.1:submission/smtpd[2]: x"
+ * comes as the tag "postfix/10.0.0.1:" and a msg that begins, without the
+ * blank, with "submission/smtpd[2]:". */
+static void
+rejoin_tag(struct message_reader *reader, struct message *message)
+{
+	struct span *tag = &message->tag;
+	size_t rest = tag_rest_len(&message->msg);
+
+	if (rest == 0 || tag->len + rest > sizeof reader->joined ||
+		!memchr(tag->text, '/', tag->len) ||
+		tag->text[tag->len - 1] != ':' ||
+		memchr(tag->text, '[', tag->len))
+		return;
+	memcpy(reader->joined, tag->text, tag->len);
+	memcpy(reader->joined + tag->len, message->msg.text, rest);
+	*tag = (struct span){reader->joined, tag->len + rest};
+	skip(&message->msg, rest);
+}
+
 /* The line as the reader's object; it replaces that of the last line. */
 static int
 read_object(struct message_reader *reader, const char *line, size_t len)
@@ -402,6 +451,7 @@ message_parse_json(struct message_reader *reader, const char *line, size_t len,
 	message.from = fields.from;
 	message.tag = fields.tag;
 	message.msg = fields.msg;
+	rejoin_tag(reader, &message);
 	finish(&message);
 	*out = message;
 	return 0;
