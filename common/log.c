@@ -27,7 +27,7 @@ enum { FACILITY_DAEMON = 3 };
 static struct {
 	pthread_mutex_t lock;
 	const char *program;
-	enum log_level max;
+	atomic_int max; /* enum log_level */
 	bool to_syslog;
 	int fd;		/* /dev/log, or -1 */
 	time_t tried_s; /* monotonic time of the last connect */
@@ -161,7 +161,7 @@ log_open(const char *program, enum log_level max, bool to_syslog)
 {
 	pthread_mutex_lock(&state.lock);
 	state.program = program;
-	state.max = max;
+	atomic_store(&state.max, (int)max);
 	state.to_syslog = to_syslog;
 	if (to_syslog && state.fd < 0)
 		connect_syslog();
@@ -179,7 +179,7 @@ log_line(enum log_level level, const char *format, ...)
 {
 	va_list args;
 
-	if (level > state.max)
+	if ((int)level > atomic_load(&state.max))
 		return;
 	va_start(args, format);
 	log_args(level, format, args);

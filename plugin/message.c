@@ -20,13 +20,8 @@
 #include <string.h>
 
 #define FJSON_NATIVE_API_ONLY
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wpedantic"
-#pragma GCC diagnostic ignored "-Wundef"
-#pragma GCC diagnostic ignored "-Wstrict-prototypes"
 #include <libfastjson/json.h>
 #include <libfastjson/json_object_iterator.h>
-#pragma GCC diagnostic pop
 
 /* Longest tag that is put together again, see rejoin_tag. */
 enum { JOINED_MAX = 255 };
