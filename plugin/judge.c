@@ -169,14 +169,6 @@ judge_configure(struct judge *judge, const struct judge_settings *settings)
 
 /* --- offences --- */
 
-static bool
-is_exempt(const struct judge *judge, const struct addr *addr)
-{
-	struct network one = network_of(addr, addr_bits(addr));
-
-	return netset_find(&judge->settings.exempt, &one) != NULL;
-}
-
 static void
 add_to_tally(struct judge *judge, const struct network *client,
 	enum class class, const struct moment *one, struct window_sum *out)
@@ -218,14 +210,13 @@ judge_offence(struct judge *judge, const struct addr *addr, enum class class,
 	int64_t time_us, uint32_t count, struct judgement *out)
 {
 	struct network one = network_of(addr, addr_bits(addr));
-	struct moment moment = {
-		time_us, count < JUDGE_COUNT_MAX ? count : JUDGE_COUNT_MAX};
+	struct moment moment = {time_us, count};
 	struct window_sum sum;
 
 	assert((int)class < (int)CLASS_OFFENCES);
 	*out = (struct judgement){.client = client_of(judge, addr)};
 	follow_time(judge, time_us);
-	if (is_exempt(judge, addr)) {
+	if (netset_find(&judge->settings.exempt, &one)) {
 		out->verdict = VERDICT_EXEMPT;
 		return;
 	}
@@ -244,14 +235,14 @@ void
 judge_recall(struct judge *judge, const struct addr *addr, enum class class,
 	int64_t time_us, uint32_t count)
 {
+	struct network one = network_of(addr, addr_bits(addr));
 	struct network client = client_of(judge, addr);
-	struct moment moment = {
-		time_us, count < JUDGE_COUNT_MAX ? count : JUDGE_COUNT_MAX};
+	struct moment moment = {time_us, count};
 	struct window_sum unused;
 
 	assert((int)class < (int)CLASS_OFFENCES);
 	follow_time(judge, time_us);
-	if (!is_exempt(judge, addr))
+	if (!netset_find(&judge->settings.exempt, &one))
 		add_to_tally(judge, &client, class, &moment, &unused);
 }
 

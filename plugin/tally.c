@@ -1,29 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A hash table in shards, each an open-addressing table of buckets. A bucket
- * has eight slots and counts the entries that found it full and went on: a
- * search ends where that is 0, and removing leaves nothing behind. Two times
- * fit in a slot; a tally with more has a block of its own.
+ * What is in the slots, and when it goes: two times fit in a slot, a tally with
+ * more has a block of its own; what is behind the horizon, or too much for the
+ * bound, is removed.
  */
 #include "plugin/tally.h"
 
 #include "common/xalloc.h"
+#include "plugin/slots.h"
 
 #include <assert.h>
-#include <endian.h>
-#include <sodium/crypto_shorthash.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-	SHARD_BITS = 10,
-	SHARDS = 1 << SHARD_BITS,
-	SLOTS = 8,  /* of a bucket */
-	LOADED = 7, /* a shard grows beyond so many a bucket ... */
-	/* ... to 5.6 a bucket, so that between 47 and 60 bytes are held for
-	 * each: what is saved here is paid for by growing more often. */
-	FRESH_TENTHS = 56,
-	INLINE = 2,
+	INLINE = SLOTS_INLINE,
 	IN_BLOCK = INLINE + 1, /* value of used: the times are in a block */
 	BLOCK_FIRST = 4,
 	MALLOC_OVERHEAD = 16,
@@ -31,40 +22,12 @@ enum {
 	EVICT_LOOK = 12,     /* candidates looked at */
 	EVICT_BUCKETS = 128, /* in so many buckets at most */
 };
-#define KIND_ANY UINT8_MAX
+
+static_assert((int)TALLY_WHO == (int)SLOTS_WHO, "one size");
 
 struct block {
 	uint32_t len, room;
 	struct moment moments[];
-};
-
-struct slot {
-	uint8_t who[TALLY_WHO];
-	union {
-		int64_t time_us[INLINE];
-		struct block *block;
-	};
-	uint32_t count0 : 24, kind : 8;
-	uint32_t count1 : 24, used : 8;
-};
-static_assert(sizeof(struct slot) == 40, "a slot is to be small");
-
-struct bucket {
-	uint8_t tags[SLOTS]; /* bits of the hash; 0: free */
-	uint32_t passed;
-	struct slot slots[SLOTS];
-};
-
-struct shard {
-	struct bucket *buckets;
-	uint32_t room; /* buckets */
-	uint32_t hand; /* bucket that is looked at next for eviction */
-	size_t used;   /* slots */
-};
-
-struct place {
-	struct bucket *bucket;
-	unsigned index;
 };
 
 /* A tally's times, wherever they are; room for one more than fits inline. */
@@ -75,131 +38,12 @@ struct times {
 };
 
 struct tallies {
-	uint8_t key[crypto_shorthash_KEYBYTES];
 	int64_t horizon_us[TALLY_KINDS];
 	bool swept; /* nothing is behind the horizons */
-	size_t count, limit, bucket_bytes, block_bytes;
+	size_t limit, block_bytes;
 	uint32_t step_shard, step_bucket;
-	struct shard shards[SHARDS];
+	struct slots slots;
 };
-
-/* --- places --- */
-
-static uint64_t
-hash_of(const struct tallies *all, const uint8_t who[TALLY_WHO])
-{
-	uint64_t hash;
-	uint8_t out[sizeof hash];
-
-	crypto_shorthash(out, who, TALLY_WHO, all->key);
-	memcpy(&hash, out, sizeof hash);
-	return hash;
-}
-
-static struct shard *
-shard_of(struct tallies *all, uint64_t hash)
-{
-	return &all->shards[hash >> (64 - SHARD_BITS)];
-}
-
-static struct bucket *
-home_of(const struct shard *shard, uint64_t hash)
-{
-	return &shard->buckets[((hash & UINT32_MAX) * shard->room) >> 32];
-}
-
-static struct bucket *
-next_of(const struct shard *shard, struct bucket *bucket)
-{
-	return bucket + 1 == shard->buckets + shard->room ? shard->buckets
-							  : bucket + 1;
-}
-
-static uint8_t
-tag_of(uint64_t hash)
-{
-	return (uint8_t)(0x80 | (hash >> 32 & 0x7f));
-}
-
-/* One bit set for each slot that has the tag. Above a right one there may be
- * wrong ones: a carry. The lowest is always right. */
-static uint64_t
-slots_with(const struct bucket *bucket, uint8_t tag)
-{
-	const uint64_t ones = UINT64_C(0x0101010101010101);
-	uint64_t word;
-
-	memcpy(&word, bucket->tags, sizeof word);
-	word = le64toh(word) ^ (ones * tag);
-	return (word - ones) & ~word & (ones << 7);
-}
-
-static unsigned
-first_slot(uint64_t slots)
-{
-	return (unsigned)__builtin_ctzll(slots) / 8;
-}
-
-static bool
-slot_is(const struct slot *slot, const uint8_t who[TALLY_WHO], uint8_t kind)
-{
-	return (kind == KIND_ANY || slot->kind == kind) &&
-	       memcmp(slot->who, who, TALLY_WHO) == 0;
-}
-
-static bool
-find_in(const struct bucket *bucket, uint64_t hash, const uint8_t *who,
-	uint8_t kind, unsigned *index)
-{
-	uint64_t slots = slots_with(bucket, tag_of(hash));
-
-	for (; slots; slots &= slots - 1) {
-		*index = first_slot(slots);
-		if (bucket->tags[*index] == tag_of(hash) &&
-			slot_is(&bucket->slots[*index], who, kind))
-			return true;
-	}
-	return false;
-}
-
-static bool
-find(const struct shard *shard, uint64_t hash, const uint8_t *who, uint8_t kind,
-	struct place *out)
-{
-	struct bucket *bucket;
-
-	if (shard->room == 0)
-		return false;
-	bucket = home_of(shard, hash);
-	for (uint32_t n = 0; n < shard->room; n++) {
-		if (find_in(bucket, hash, who, kind, &out->index)) {
-			out->bucket = bucket;
-			return true;
-		}
-		if (bucket->passed == 0)
-			break;
-		bucket = next_of(shard, bucket);
-	}
-	return false;
-}
-
-/* The shard is not full. */
-static struct slot *
-take_place(struct shard *shard, uint64_t hash)
-{
-	struct bucket *bucket = home_of(shard, hash);
-	uint64_t free_slots;
-	unsigned index;
-
-	while (!(free_slots = slots_with(bucket, 0))) {
-		bucket->passed++;
-		bucket = next_of(shard, bucket);
-	}
-	index = first_slot(free_slots);
-	bucket->tags[index] = tag_of(hash);
-	shard->used++;
-	return &bucket->slots[index];
-}
 
 /* --- the times of a slot --- */
 
@@ -257,22 +101,15 @@ times_store(struct tallies *all, struct slot *slot, const struct times *times)
 static void
 remove_at(struct tallies *all, struct shard *shard, const struct place *place)
 {
-	struct slot *slot = &place->bucket->slots[place->index];
-	struct bucket *bucket = home_of(shard, hash_of(all, slot->who));
-
-	for (; bucket != place->bucket; bucket = next_of(shard, bucket))
-		bucket->passed--;
-	block_free(all, slot);
-	place->bucket->tags[place->index] = 0;
-	shard->used--;
-	all->count--;
+	block_free(all, &place->bucket->slots[place->index]);
+	slots_remove(&all->slots, shard, place);
 }
 
 /* Drops what is behind the horizon. */
 static void
 sweep_bucket(struct tallies *all, struct shard *shard, struct bucket *bucket)
 {
-	for (unsigned i = 0; i < SLOTS; i++) {
+	for (unsigned i = 0; i < SLOTS_IN_BUCKET; i++) {
 		struct slot *slot = &bucket->slots[i];
 		struct times times;
 		size_t len;
@@ -335,7 +172,7 @@ look_in(const struct tallies *all, struct bucket *bucket,
 {
 	unsigned looked = 0;
 
-	for (unsigned i = 0; i < SLOTS; i++) {
+	for (unsigned i = 0; i < SLOTS_IN_BUCKET; i++) {
 		struct slot *slot = &bucket->slots[i];
 		struct candidate one = {.place = {bucket, i}};
 
@@ -376,7 +213,8 @@ static bool
 block_resize(struct tallies *all, struct slot *slot, struct times *times,
 	size_t room)
 {
-	struct shard *shard = shard_of(all, hash_of(all, slot->who));
+	struct shard *shard =
+		slots_shard(&all->slots, slots_hash(&all->slots, slot->who));
 	size_t had = 0;
 	struct block *block = NULL;
 
@@ -404,73 +242,40 @@ block_resize(struct tallies *all, struct slot *slot, struct times *times,
 
 /* --- room --- */
 
-static uint32_t
-fresh_room(const struct shard *shard)
-{
-	return (uint32_t)(shard->used * 10 / FRESH_TENTHS) + 1;
-}
-
-static bool
-rebuild(struct tallies *all, struct shard *shard, uint32_t room)
-{
-	struct shard new = {.room = room};
-
-	new.buckets = calloc(room, sizeof *new.buckets);
-	if (!new.buckets)
-		return false;
-	for (uint32_t i = 0; i < shard->room; i++) {
-		const struct bucket *bucket = &shard->buckets[i];
-
-		for (unsigned j = 0; j < SLOTS; j++) {
-			const struct slot *slot = &bucket->slots[j];
-			if (bucket->tags[j])
-				*take_place(&new, hash_of(all, slot->who)) =
-					*slot;
-		}
-	}
-	all->bucket_bytes += room * sizeof *new.buckets;
-	all->bucket_bytes -= shard->room * sizeof *new.buckets;
-	free(shard->buckets);
-	*shard = new;
-	return true;
-}
-
 /* So that one more fits. At the bound nobody is swept: the candidates for
  * eviction that are behind the horizon go first anyway. */
 static bool
 make_room(struct tallies *all, struct shard *shard)
 {
-	size_t grown = fresh_room(shard) * sizeof(struct bucket);
-	size_t others = all->bucket_bytes - shard->room * sizeof(struct bucket);
+	uint32_t room = slots_room(shard);
+	size_t more = room > shard->room
+			      ? (room - shard->room) * sizeof(struct bucket)
+			      : 0;
 
-	if (shard->used < (size_t)shard->room * LOADED)
+	if (!slots_loaded(shard))
 		return true;
-	if (shard->room && all->limit && others + grown > all->limit / 4 * 3)
+	if (shard->room && all->limit &&
+		all->slots.bytes + more > all->limit / 4 * 3)
 		return evict(all, shard, NULL, false);
 	sweep_shard(all, shard);
-	if (shard->used < (size_t)shard->room * LOADED * 4 / 5)
+	if (slots_sparse(shard))
 		return true;
-	return rebuild(all, shard, fresh_room(shard)) ||
+	return slots_rebuild(&all->slots, shard, slots_room(shard)) ||
 	       (shard->room && evict(all, shard, NULL, false));
 }
 
 static struct slot *
 find_or_make(struct tallies *all, const struct tally_id *id)
 {
-	uint64_t hash = hash_of(all, id->who);
-	struct shard *shard = shard_of(all, hash);
+	uint64_t hash = slots_hash(&all->slots, id->who);
+	struct shard *shard = slots_shard(&all->slots, hash);
 	struct place place;
-	struct slot *slot;
 
-	if (find(shard, hash, id->who, id->kind, &place))
+	if (slots_find(shard, hash, id->who, id->kind, &place))
 		return &place.bucket->slots[place.index];
 	if (!make_room(all, shard))
 		return NULL;
-	slot = take_place(shard, hash);
-	*slot = (struct slot){.kind = id->kind};
-	memcpy(slot->who, id->who, TALLY_WHO);
-	all->count++;
-	return slot;
+	return slots_take(&all->slots, hash, id->who, id->kind);
 }
 
 /* --- what the header offers --- */
@@ -480,7 +285,7 @@ tallies_new(const uint8_t key[16])
 {
 	struct tallies *all = xcalloc(1, sizeof *all);
 
-	memcpy(all->key, key, sizeof all->key);
+	memcpy(all->slots.key, key, sizeof all->slots.key);
 	for (unsigned i = 0; i < TALLY_KINDS; i++)
 		all->horizon_us[i] = INT64_MIN;
 	all->swept = true;
@@ -492,13 +297,16 @@ tallies_free(struct tallies *all)
 {
 	if (!all)
 		return;
-	for (unsigned i = 0; i < SHARDS; i++) {
-		struct shard *shard = &all->shards[i];
+	for (unsigned i = 0; i < SLOTS_SHARDS; i++) {
+		struct shard *shard = &all->slots.shards[i];
 
-		for (size_t j = 0; j < (size_t)shard->room * SLOTS; j++)
-			if (shard->buckets[j / SLOTS].tags[j % SLOTS])
-				block_free(all, &shard->buckets[j / SLOTS]
-							 .slots[j % SLOTS]);
+		for (size_t j = 0; j < (size_t)shard->room * SLOTS_IN_BUCKET;
+			j++)
+			if (shard->buckets[j / SLOTS_IN_BUCKET]
+					.tags[j % SLOTS_IN_BUCKET])
+				block_free(all,
+					&shard->buckets[j / SLOTS_IN_BUCKET]
+						 .slots[j % SLOTS_IN_BUCKET]);
 		free(shard->buckets);
 	}
 	free(all);
@@ -514,8 +322,8 @@ void
 tallies_horizon(struct tallies *all, uint8_t kind, int64_t upto_us)
 {
 	if (upto_us < all->horizon_us[kind] && !all->swept) {
-		for (unsigned i = 0; i < SHARDS; i++)
-			sweep_shard(all, &all->shards[i]);
+		for (unsigned i = 0; i < SLOTS_SHARDS; i++)
+			sweep_shard(all, &all->slots.shards[i]);
 		all->swept = true;
 	}
 	if (upto_us > all->horizon_us[kind])
@@ -576,11 +384,11 @@ tallies_add(struct tallies *all, const struct tally_id *id,
 void
 tallies_clear(struct tallies *all, const uint8_t who[TALLY_WHO])
 {
-	uint64_t hash = hash_of(all, who);
-	struct shard *shard = shard_of(all, hash);
+	uint64_t hash = slots_hash(&all->slots, who);
+	struct shard *shard = slots_shard(&all->slots, hash);
 	struct place place;
 
-	while (find(shard, hash, who, KIND_ANY, &place))
+	while (slots_find(shard, hash, who, SLOTS_KIND_ANY, &place))
 		remove_at(all, shard, &place);
 }
 
@@ -589,12 +397,14 @@ tallies_clear_if(struct tallies *all,
 	bool (*question)(const uint8_t who[TALLY_WHO], const void *arg),
 	const void *arg)
 {
-	for (size_t i = 0; i < SHARDS; i++) {
-		struct shard *shard = &all->shards[i];
+	for (size_t i = 0; i < SLOTS_SHARDS; i++) {
+		struct shard *shard = &all->slots.shards[i];
 
-		for (size_t j = 0; j < (size_t)shard->room * SLOTS; j++) {
-			struct place place = {&shard->buckets[j / SLOTS],
-				(unsigned)(j % SLOTS)};
+		for (size_t j = 0; j < (size_t)shard->room * SLOTS_IN_BUCKET;
+			j++) {
+			struct place place = {
+				&shard->buckets[j / SLOTS_IN_BUCKET],
+				(unsigned)(j % SLOTS_IN_BUCKET)};
 			const struct slot *slot =
 				&place.bucket->slots[place.index];
 
@@ -609,13 +419,13 @@ tallies_clear_if(struct tallies *all,
 static void
 shrink(struct tallies *all, struct shard *shard)
 {
-	if (shard->used == 0) {
-		all->bucket_bytes -= shard->room * sizeof(struct bucket);
+	if (shard->room && shard->used == 0) {
+		all->slots.bytes -= shard->room * sizeof(struct bucket);
 		free(shard->buckets);
 		*shard = (struct shard){0};
-	} else if (fresh_room(shard) < shard->room / 2) {
+	} else if (slots_room(shard) < shard->room / 2) {
 		/* No memory for the small one: the large one still serves. */
-		(void)rebuild(all, shard, fresh_room(shard));
+		(void)slots_rebuild(&all->slots, shard, slots_room(shard));
 	}
 }
 
@@ -623,7 +433,7 @@ void
 tallies_step(struct tallies *all)
 {
 	for (unsigned n = 0; n < STEP_BUCKETS; n++) {
-		struct shard *shard = &all->shards[all->step_shard];
+		struct shard *shard = &all->slots.shards[all->step_shard];
 
 		if (all->step_bucket < shard->room) {
 			sweep_bucket(all, shard,
@@ -632,18 +442,18 @@ tallies_step(struct tallies *all)
 		}
 		shrink(all, shard);
 		all->step_bucket = 0;
-		all->step_shard = (all->step_shard + 1) % SHARDS;
+		all->step_shard = (all->step_shard + 1) % SLOTS_SHARDS;
 	}
 }
 
 size_t
 tallies_count(const struct tallies *all)
 {
-	return all->count;
+	return all->slots.count;
 }
 
 size_t
 tallies_memory(const struct tallies *all)
 {
-	return sizeof *all + all->bucket_bytes + all->block_bytes;
+	return sizeof *all + all->slots.bytes + all->block_bytes;
 }
