@@ -376,6 +376,11 @@ test_expire(void **state)
 	judge_expire(judge, 90000 * S);
 	assert_int_equal(
 		charge(judge, "192.0.2.1", 900, 1).verdict, VERDICT_BAN);
+	for (int i = 0; i < 10; i++)
+		judge_expire(judge, 1002 * S);
+	assert_int_equal(judge_ban_count(judge), 2);
+	judge_expire(judge, 90000 * S);
+	assert_int_equal(judge_ban_count(judge), 0);
 	judge_free(judge);
 }
 
@@ -707,31 +712,47 @@ operator_acts(struct judge *judge, struct model *model, int64_t time)
 	}
 }
 
+enum mode {
+	IN_ORDER,
+	WITHIN_WINDOWS, /* times jump about within some windows */
+	OVER_DAYS,	/* further than what may be late */
+	CLOCK_SET_BACK, /* by days, now and then */
+	SMALL_NUMBERS,	/* many times that are equal or findtime apart */
+	MODES
+};
+
 static struct judge_settings
-random_settings(void)
+random_settings(enum mode mode)
 {
 	struct judge_settings settings = settings_with(0, 0, 0);
 
 	for (int i = 0; i < CLASS_OFFENCES; i++)
 		settings.policy[i] = (struct policy){.maxretry = rnd(7),
-			.findtime_us = 1 + rnd(200) * (rnd(2) ? S : 1),
-			.bantime_us = 1 + rnd(300) * S};
+			.findtime_us =
+				mode == SMALL_NUMBERS
+					? 1 + rnd(9)
+					: 1 + rnd(200) * (rnd(2) ? S : 1),
+			.bantime_us = mode == SMALL_NUMBERS ? 1 + rnd(20)
+							    : 1 + rnd(300) * S};
 	return settings;
 }
 
-/* How far times jump about: not, within some windows, over days. */
 static int64_t
-random_time(int64_t base, uint32_t mode)
+random_time(int64_t *base, enum mode mode)
 {
-	switch (mode) {
-	case 0:
-		return base;
-	case 1:
-		return base - (int64_t)rnd(500) * S + rnd(3);
-	default:
-		return base - (rnd(3) ? 0 : (int64_t)rnd(3) * DAY) -
+	if (mode == SMALL_NUMBERS)
+		return (*base += rnd(3)) - rnd(25);
+	*base += rnd(4) ? (int64_t)rnd(20) * S : 0;
+	if (mode == IN_ORDER)
+		return *base;
+	if (mode == WITHIN_WINDOWS)
+		return *base - (int64_t)rnd(500) * S + rnd(3);
+	if (mode == OVER_DAYS)
+		return *base - (rnd(3) ? 0 : (int64_t)rnd(3) * DAY) -
 		       rnd(100) * S;
-	}
+	if (rnd(300) == 0)
+		*base -= (int64_t)rnd(5) * DAY;
+	return *base - rnd(100) * S;
 }
 
 static void
@@ -748,7 +769,7 @@ compare(const struct judgement *got, const struct judgement *want, int client,
 }
 
 static void
-run_stream(uint64_t from_seed, uint32_t mode)
+run_stream(uint64_t from_seed, enum mode mode)
 {
 	static struct model model;
 	uint8_t any_key[16] = {0};
@@ -757,7 +778,7 @@ run_stream(uint64_t from_seed, uint32_t mode)
 	int64_t base = 1000 * DAY;
 
 	seed = from_seed;
-	settings = random_settings();
+	settings = random_settings(mode);
 	memset(&model, 0, sizeof model);
 	model.settings = &settings;
 	model.newest = INT64_MIN;
@@ -769,8 +790,7 @@ run_stream(uint64_t from_seed, uint32_t mode)
 		struct addr addr = client_addr(one.client);
 		struct judgement got, want;
 
-		base += rnd(4) ? (int64_t)rnd(20) * S : 0;
-		one.time = random_time(base, mode);
+		one.time = random_time(&base, mode);
 		one.count = rnd(5) ? 1 : rnd(4) + 1;
 		judge_offence(judge, &addr, (enum class)one.class, one.time,
 			one.count, &got);
@@ -792,7 +812,7 @@ test_against_model(void **state)
 
 	(void)state;
 	for (uint64_t i = 1; i <= seeds; i++)
-		run_stream(i, (uint32_t)(i % 3));
+		run_stream(i, (enum mode)(i % MODES));
 }
 
 int

@@ -6,6 +6,8 @@
  */
 #include "plugin/tally.h"
 
+#include "plugin/slots.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -83,6 +85,12 @@ static const struct {
 		10, {true, 4, 109}},
 	{"but not those too late", {{10, 1}, {20, 2}, {110, 1}}, 3, 10,
 		{false, 3, 0}},
+	{"nor one that begins just behind ours", {{10, 1}, {105, 3}, {110, 1}},
+		3, 10, {true, 4, 105}},
+	{"nor one that begins just behind ours, and is full",
+		{{10, 1}, {110, 4}}, 2, 10, {false, 1, 0}},
+	{"a later end leaves the first behind", {{10, 1}, {50, 2}, {110, 1}}, 3,
+		50, {false, 3, 0}},
 	{"a full window elsewhere is not ours", {{10, 1}, {200, 4}}, 2, 10,
 		{false, 1, 0}},
 	{"the first of two", {{10, 1}, {20, 2}, {30, 1}, {40, 5}}, 4, 20,
@@ -299,6 +307,39 @@ test_clear_if(void **state)
 	tallies_free(all);
 }
 
+/* When all are gone, no bucket sends a search on. */
+static void
+test_nothing_left_behind(void **state)
+{
+	static struct slots slots;
+	struct place place;
+
+	(void)state;
+	for (uint32_t i = 0; i < MANY; i++) {
+		struct tally_id id = id_of(i, 0);
+		uint64_t hash = slots_hash(&slots, id.who);
+		struct shard *shard = slots_shard(&slots, hash);
+
+		if (slots_loaded(shard))
+			assert_true(slots_rebuild(
+				&slots, shard, slots_room(shard)));
+		(void)slots_take(&slots, hash, id.who, 0);
+	}
+	for (uint32_t i = 0; i < MANY; i++) {
+		struct tally_id id = id_of(i, 0);
+		uint64_t hash = slots_hash(&slots, id.who);
+		struct shard *shard = slots_shard(&slots, hash);
+
+		assert_true(slots_find(shard, hash, id.who, 0, &place));
+		slots_remove(&slots, shard, &place);
+	}
+	for (size_t i = 0; i < SLOTS_SHARDS; i++) {
+		for (uint32_t j = 0; j < slots.shards[i].room; j++)
+			assert_int_equal(slots.shards[i].buckets[j].passed, 0);
+		free(slots.shards[i].buckets);
+	}
+}
+
 /* --- at the bound --- */
 
 /* Clients with four offences each, then a flood of new ones many times what
@@ -405,6 +446,7 @@ main(void)
 		cmocka_unit_test(test_bounded_tally),
 		cmocka_unit_test(test_horizon_back),
 		cmocka_unit_test(test_clear_if),
+		cmocka_unit_test(test_nothing_left_behind),
 		cmocka_unit_test(test_flood),
 		cmocka_unit_test(test_flood_of_guilty),
 		cmocka_unit_test(test_tiny_bound),
