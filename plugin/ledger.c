@@ -177,10 +177,10 @@ take_what_is_left(struct ledger *ledger, bool *moved)
 		*moved = true;
 		rc = ledger_take_segments(ledger, ledger->closed, 0);
 	}
-	if (!may_pass(rc))
+	if (rc == 0 || !may_pass(rc))
 		return rc;
 	set_error(ledger, rc);
-	return 0;
+	return ledger_read_segments(ledger, NULL, NULL);
 }
 
 static const char *

@@ -143,6 +143,11 @@ void ledger_note_files(struct ledger *ledger);
 int ledger_take_segments(
 	struct ledger *ledger, uint64_t last, int64_t deadline_ms);
 
+/* ledger_restore.c: the records of segments handed over which are not in the
+ * ledger; raises last_seq. each may be NULL. */
+int ledger_read_segments(struct ledger *ledger,
+	void (*each)(const struct record *, void *), void *arg);
+
 /* ledger_trim.c: one small step. 1: there is more to do; 0: nothing now. */
 int ledger_trim(struct ledger *ledger, const struct ledger_limits *limits,
 	int64_t now_us);

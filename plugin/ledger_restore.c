@@ -230,15 +230,16 @@ restore_segment(struct ledger *ledger, uint64_t number,
 			continue;
 		if (record.seq > atomic_load(&ledger->last_seq))
 			atomic_store(&ledger->last_seq, record.seq);
-		each(&record, arg);
+		if (each)
+			each(&record, arg);
 		ledger_tick(ledger);
 	}
 	free(data);
 	return rc == -ENOENT ? 0 : rc;
 }
 
-static int
-restore_segments(struct ledger *ledger,
+int
+ledger_read_segments(struct ledger *ledger,
 	void (*each)(const struct record *, void *), void *arg)
 {
 	uint64_t *numbers;
@@ -262,6 +263,6 @@ ledger_restore(struct ledger *ledger, int64_t since_us,
 
 	if (rc == -EUCLEAN && (error = ledger_begin_anew(ledger)) < 0)
 		return error;
-	error = restore_segments(ledger, each, arg);
+	error = ledger_read_segments(ledger, each, arg);
 	return rc < 0 ? rc : error;
 }
