@@ -12,6 +12,7 @@
 #include "plugin/message.h"
 
 #include "common/xalloc.h"
+#include "plugin/message_parts.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -32,171 +33,7 @@ struct message_reader {
 	char joined[JOINED_MAX];     /* and this, for its tag */
 };
 
-static const struct span no_span = {"", 0};
-
-/* ---- time ---- */
-
-/* Exactly count digits, or -1. */
-static int
-digits(const char *text, int count)
-{
-	int value = 0;
-
-	for (int i = 0; i < count; i++) {
-		if (text[i] < '0' || text[i] > '9')
-			return -1;
-		value = value * 10 + (text[i] - '0');
-	}
-	return value;
-}
-
-static bool
-is_leap(int year)
-{
-	return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-}
-
-/* Days since 1970-01-01 of a date from 1970 on; -1 when there is no such
- * day. month is 1..12. */
-static int64_t
-days_since_epoch(int year, int month, int day)
-{
-	static const int before[] = {
-		0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365};
-	int past = year - 1, leap = is_leap(year), in_month;
-
-	if (year < 1970 || month < 1 || month > 12)
-		return -1;
-	in_month = before[month] - before[month - 1] + (month == 2 && leap);
-	if (day < 1 || day > in_month)
-		return -1;
-	/* 477 leap years lie before 1970. */
-	return (int64_t)(year - 1970) * 365 + past / 4 - past / 100 +
-	       past / 400 - 477 + before[month - 1] + (month > 2 && leap) +
-	       day - 1;
-}
-
-/* "hh:mm:ss" as seconds; -1 when it is none. A leap second (60) is the first
- * of the next minute. */
-static int
-clock_seconds(const char *text)
-{
-	int hour = digits(text, 2), minute = digits(text + 3, 2);
-	int second = digits(text + 6, 2);
-
-	if (text[2] != ':' || text[5] != ':' || hour < 0 || hour > 23 ||
-		minute < 0 || minute > 59 || second < 0 || second > 60)
-		return -1;
-	return (hour * 60 + minute) * 60 + second;
-}
-
-/* "Z", "+hh:mm" or "-hh:mm" as seconds east of UTC. */
-static int
-zone_seconds(const char *text, size_t len, int *out)
-{
-	int hour, minute;
-
-	if (len == 1 && (*text == 'Z' || *text == 'z')) {
-		*out = 0;
-		return 0;
-	}
-	if (len != 6 || (*text != '+' && *text != '-') || text[3] != ':')
-		return -EBADMSG;
-	hour = digits(text + 1, 2);
-	minute = digits(text + 4, 2);
-	if (hour < 0 || hour > 23 || minute < 0 || minute > 59)
-		return -EBADMSG;
-	*out = (hour * 60 + minute) * 60 * (*text == '-' ? -1 : 1);
-	return 0;
-}
-
-int
-message_parse_time(
-	const char *text, size_t len, int64_t *out_us, bool *fraction)
-{
-	enum { HEAD = sizeof "2026-11-25T10:00:00" - 1 };
-	int64_t days, us = 0;
-	int seconds, zone, scale = 100000;
-	size_t at = HEAD;
-
-	if (len <= HEAD || text[4] != '-' || text[7] != '-' ||
-		(text[10] != 'T' && text[10] != 't'))
-		return -EBADMSG;
-	days = days_since_epoch(
-		digits(text, 4), digits(text + 5, 2), digits(text + 8, 2));
-	seconds = clock_seconds(text + 11);
-	if (days < 0 || seconds < 0)
-		return -EBADMSG;
-	if (text[at] == '.')
-		for (at++; at < len && scale > 0; at++, scale /= 10) {
-			if (digits(text + at, 1) < 0)
-				break;
-			us += digits(text + at, 1) * scale;
-		}
-	if (at == HEAD + 1 || zone_seconds(text + at, len - at, &zone) < 0)
-		return -EBADMSG;
-	*out_us = (days * 86400 + seconds - zone) * 1000000 + us;
-	*fraction = at > HEAD;
-	return 0;
-}
-
-static int
-month_by_name(const char *name)
-{
-	static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-
-	for (int i = 0; i < 12; i++)
-		if (memcmp(names + 3 * i, name, 3) == 0)
-			return i + 1;
-	return -1;
-}
-
-/* The latest such day that is not more than a day after now: the year is not
- * in the text. A 29th of February may be eight years back. */
-static int
-guess_year(int month, int day, int64_t seconds, int64_t now_us, int64_t *out_us)
-{
-	const int64_t day_us = INT64_C(86400) * 1000000;
-	int year = 1970 + (int)(now_us / day_us / 365) + 1;
-
-	for (int tries = 0; tries < 12; tries++, year--) {
-		int64_t days = days_since_epoch(year, month, day);
-		int64_t us = days * day_us + seconds * 1000000;
-		if (days >= 0 && us <= now_us + day_us) {
-			*out_us = us;
-			return 0;
-		}
-	}
-	return -EBADMSG;
-}
-
-/* ---- what all forms share ---- */
-
-static struct span
-span_from(const char *start, const char *end)
-{
-	return (struct span){start, (size_t)(end - start)};
-}
-
-static void
-skip(struct span *span, size_t count)
-{
-	span->text += count;
-	span->len -= count;
-}
-
-static bool
-starts_with(const struct span *span, const char *text, size_t len)
-{
-	return span->len >= len && memcmp(span->text, text, len) == 0;
-}
-
-static bool
-span_is(const struct span *span, const char *text)
-{
-	return span->len == strlen(text) &&
-	       memcmp(span->text, text, span->len) == 0;
-}
+const struct span message_no_span = {"", 0};
 
 /* "name[digits]:" to program and pid; the colon and the brackets may be
  * missing. A tag with brackets of another kind is all program. */
@@ -207,7 +44,7 @@ split_tag(struct message *message)
 	const char *open;
 	size_t pid_len;
 
-	message->pid = no_span;
+	message->pid = message_no_span;
 	if (name.len > 1 && name.text[name.len - 1] == ':')
 		name.len--;
 	message->program = name;
@@ -216,7 +53,7 @@ split_tag(struct message *message)
 		return;
 	pid_len = name.len - (size_t)(open + 1 - name.text) - 1;
 	for (size_t i = 0; i < pid_len; i++)
-		if (digits(open + 1 + i, 1) < 0)
+		if (message_digits(open + 1 + i, 1) < 0)
 			return;
 	if (pid_len == 0)
 		return;
@@ -229,10 +66,10 @@ split_tag(struct message *message)
 static void
 strip_lead(struct span *msg)
 {
-	if (starts_with(msg, " ", 1))
-		skip(msg, 1);
-	else if (starts_with(msg, "\xef\xbb\xbf", 3))
-		skip(msg, 3);
+	if (span_starts(msg, " ", 1))
+		span_skip(msg, 1);
+	else if (span_starts(msg, "\xef\xbb\xbf", 3))
+		span_skip(msg, 3);
 }
 
 /* rsyslog's fold of equal messages, "message repeated 3 times: [ text]"
@@ -247,19 +84,19 @@ unfold(struct message *message)
 	int digit;
 
 	message->repeat = 1;
-	if (!starts_with(&text, head, sizeof head - 1))
+	if (!span_starts(&text, head, sizeof head - 1))
 		return;
-	skip(&text, sizeof head - 1);
+	span_skip(&text, sizeof head - 1);
 	while (text.len > 0 && count <= 100000 &&
-		(digit = digits(text.text, 1)) >= 0) {
+		(digit = message_digits(text.text, 1)) >= 0) {
 		count = count * 10 + (uint32_t)digit;
-		skip(&text, 1);
+		span_skip(&text, 1);
 	}
 	if (count < 1 || count > 1000000 ||
-		!starts_with(&text, tail, sizeof tail - 1) ||
+		!span_starts(&text, tail, sizeof tail - 1) ||
 		text.text[text.len - 1] != ']')
 		return;
-	skip(&text, sizeof tail - 1);
+	span_skip(&text, sizeof tail - 1);
 	if (text.len == 0)
 		return;
 	text.len--;
@@ -268,17 +105,14 @@ unfold(struct message *message)
 	message->repeat = count;
 }
 
-/* From the raw tag and msg to everything that follows from them. */
-static void
-finish(struct message *message)
+void
+message_finish(struct message *message)
 {
 	split_tag(message);
 	strip_lead(&message->msg);
 	unfold(message);
 	message->own = span_is(&message->program, "rsyslogd");
 }
-
-/* ---- JSON ---- */
 
 struct message_reader *
 message_reader_new(void)
@@ -337,8 +171,9 @@ collect_fields(struct fjson_object *object, struct fields *fields)
 	struct fjson_object_iterator at = fjson_object_iter_begin(object);
 	struct fjson_object_iterator end = fjson_object_iter_end(object);
 
-	*fields = (struct fields){
-		no_span, no_span, no_span, no_span, no_span, no_span, false};
+	*fields = (struct fields){message_no_span, message_no_span,
+		message_no_span, message_no_span, message_no_span,
+		message_no_span, false};
 	for (; !fjson_object_iter_equal(&at, &end);
 		fjson_object_iter_next(&at)) {
 		const char *name = fjson_object_iter_peek_name(&at);
@@ -368,7 +203,7 @@ tag_rest_len(const struct span *msg)
 	if (at == 0 || at == msg->len || msg->text[at] != '[')
 		return 0;
 	open = at++;
-	while (at < msg->len && digits(msg->text + at, 1) >= 0)
+	while (at < msg->len && message_digits(msg->text + at, 1) >= 0)
 		at++;
 	if (at == open + 1 || msg->len - at < 2 ||
 		memcmp(msg->text + at, "]:", 2) != 0)
@@ -394,7 +229,7 @@ rejoin_tag(struct message_reader *reader, struct message *message)
 	memcpy(reader->joined, tag->text, tag->len);
 	memcpy(reader->joined + tag->len, message->msg.text, rest);
 	*tag = (struct span){reader->joined, tag->len + rest};
-	skip(&message->msg, rest);
+	span_skip(&message->msg, rest);
 }
 
 /* The line as the reader's object; it replaces that of the last line. */
@@ -447,190 +282,7 @@ message_parse_json(struct message_reader *reader, const char *line, size_t len,
 	message.tag = fields.tag;
 	message.msg = fields.msg;
 	rejoin_tag(reader, &message);
-	finish(&message);
-	*out = message;
-	return 0;
-}
-
-/* ---- lines of a log file ---- */
-
-/* Takes what stands before the next blank, and the blank. */
-static struct span
-take_word(struct span *rest)
-{
-	const char *blank = memchr(rest->text, ' ', rest->len);
-	struct span word = *rest;
-
-	if (!blank) {
-		skip(rest, rest->len);
-		return word;
-	}
-	word = span_from(rest->text, blank);
-	skip(rest, word.len + 1);
-	return word;
-}
-
-/* "<22>" at the head, when it is there. */
-static void
-skip_priority(struct span *rest)
-{
-	size_t at = 1;
-
-	if (!starts_with(rest, "<", 1))
-		return;
-	while (at < rest->len && at <= 3 && digits(rest->text + at, 1) >= 0)
-		at++;
-	if (at > 1 && at < rest->len && rest->text[at] == '>')
-		skip(rest, at + 1);
-}
-
-/* "Nov 25 10:00:00 ", "Nov  5 10:00:00 " (RFC 3164 section 4.1.2). */
-static int
-take_time_3164(struct span *rest, int64_t now_us, struct message *message)
-{
-	enum { LEN = sizeof "Nov 25 10:00:00" - 1 };
-	const char *text = rest->text;
-	int month, day, seconds;
-
-	if (rest->len <= LEN || text[3] != ' ' || text[6] != ' ' ||
-		text[LEN] != ' ')
-		return -EBADMSG;
-	month = month_by_name(text);
-	day = text[4] == ' ' ? digits(text + 5, 1) : digits(text + 4, 2);
-	seconds = clock_seconds(text + 7);
-	if (month < 0 || day < 0 || seconds < 0)
-		return -EBADMSG;
-	if (guess_year(month, day, seconds, now_us, &message->time_us) < 0)
-		return -EBADMSG;
-	message->reported_fraction = false;
-	skip(rest, LEN + 1);
-	return 0;
-}
-
-static int
-take_time_3339(struct span *rest, struct message *message)
-{
-	struct span after = *rest, word = take_word(&after);
-
-	if (message_parse_time(word.text, word.len, &message->time_us,
-		    &message->reported_fraction) < 0)
-		return -EBADMSG;
-	*rest = after;
-	return 0;
-}
-
-/* The tag ends behind "]:", or at the first ':' or the blank. What follows is
- * msg, its blank included. */
-static void
-split_tag_and_msg(struct span rest, struct message *message)
-{
-	struct span after = rest, word = take_word(&after);
-	const char *end = word.text + word.len;
-	const char *mark = memmem(word.text, word.len, "]:", 2);
-
-	if (mark)
-		end = mark + 2;
-	else if (word.len > 0 && end[-1] != ':' &&
-		 (mark = memchr(word.text, ':', word.len)))
-		end = mark + 1;
-	message->tag = span_from(word.text, end);
-	message->msg = span_from(end, rest.text + rest.len);
-}
-
-/* Skips "-" or "[id name="value" ...]..." and the blank behind it (RFC 5424
- * section 6.3): in a value ", \ and ] are written with a backslash. */
-static int
-skip_structured_data(struct span *rest)
-{
-	bool quoted = false;
-	size_t at = 0;
-
-	if (starts_with(rest, "-", 1))
-		at = 1;
-	while (at < rest->len && rest->text[at] == '[') {
-		for (at++; at < rest->len; at++) {
-			if (rest->text[at] == '"')
-				quoted = !quoted;
-			else if (quoted && rest->text[at] == '\\')
-				at++;
-			else if (!quoted && rest->text[at] == ']')
-				break;
-		}
-		at++;
-	}
-	if (at == 0 || at > rest->len ||
-		(at < rest->len && rest->text[at] != ' '))
-		return -EBADMSG;
-	skip(rest, at < rest->len ? at + 1 : at);
-	return 0;
-}
-
-static struct span
-take_value(struct span *rest)
-{
-	struct span word = take_word(rest);
-
-	return span_is(&word, "-") ? no_span : word;
-}
-
-/* What follows "<22>1 ". */
-static int
-parse_5424(struct span rest, int64_t now_us, struct message *message)
-{
-	struct span pid;
-
-	if (starts_with(&rest, "- ", 2)) {
-		message->time_us = now_us;
-		skip(&rest, 2);
-	} else if (take_time_3339(&rest, message) < 0) {
-		return -EBADMSG;
-	}
-	message->host = take_value(&rest);
-	message->tag = take_value(&rest);
-	pid = take_value(&rest);
-	take_value(&rest); /* MSGID */
-	if (skip_structured_data(&rest) < 0)
-		return -EBADMSG;
-	message->msg = rest;
-	finish(message);
-	/* "app 123" can't be one span "app[123]": the tag is the name. */
-	if (message->pid.len == 0)
-		message->pid = pid;
-	return 0;
-}
-
-static int
-parse_line(struct span rest, int64_t now_us, struct message *message)
-{
-	skip_priority(&rest);
-	if (starts_with(&rest, "1 ", 2)) {
-		skip(&rest, 2);
-		return parse_5424(rest, now_us, message);
-	}
-	if (take_time_3164(&rest, now_us, message) < 0 &&
-		take_time_3339(&rest, message) < 0)
-		return -EBADMSG;
-	message->host = take_word(&rest);
-	if (message->host.len == 0 || rest.len == 0)
-		return -EBADMSG;
-	split_tag_and_msg(rest, message);
-	finish(message);
-	return 0;
-}
-
-int
-message_parse_syslog(
-	const char *line, size_t len, int64_t now_us, struct message *out)
-{
-	struct message message = {.host = no_span, .from = no_span};
-	struct span rest = {line, len};
-
-	while (rest.len > 0 &&
-		(line[rest.len - 1] == '\n' || line[rest.len - 1] == '\r'))
-		rest.len--;
-	if (parse_line(rest, now_us, &message) < 0)
-		return -EBADMSG;
-	message.reported_us = message.time_us;
+	message_finish(&message);
 	*out = message;
 	return 0;
 }
