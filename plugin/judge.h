@@ -92,7 +92,8 @@ void judge_configure(
 void judge_offence(struct judge *judge, const struct addr *addr,
 	enum class class, int64_t time_us, uint32_t count,
 	struct judgement *out);
-/* Enter an offence that was judged earlier, for its tally alone: restored. */
+/* Enter an offence that was judged earlier, for its tally alone. Restore
+ * offences, bans and unbans in the order in which they came. */
 void judge_recall(struct judge *judge, const struct addr *addr,
 	enum class class, int64_t time_us, uint32_t count);
 
