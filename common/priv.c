@@ -50,6 +50,19 @@ is_root(void)
 	return real == 0 || effective == 0 || saved == 0;
 }
 
+/* Makes what is permitted effective, of these two. */
+static void
+use_caps(unsigned first, unsigned second)
+{
+	read_caps();
+	if (has(CAPNG_PERMITTED, first))
+		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE, first);
+	if (has(CAPNG_PERMITTED, second))
+		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE, second);
+	if (capng_apply(CAPNG_SELECT_CAPS) != 0)
+		fatal("can't use own capabilities: %s", strerror(errno));
+}
+
 /* One step of becoming another user. Without its capability it can't be done,
  * and what is left then is a root that may do nothing: no error by itself. */
 static bool
@@ -72,6 +85,7 @@ become(uid_t uid, gid_t gid)
 		fatal("to give up root, another user and group are needed: "
 		      "uid=%lu gid=%lu",
 			(unsigned long)uid, (unsigned long)gid);
+	use_caps(CAP_SETUID, CAP_SETGID);
 	/* Where this is locked, the capabilities go with the user id. */
 	(void)prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
 	all = stepped(setgroups(0, NULL), "setgroups", CAP_SETGID);
@@ -91,12 +105,9 @@ lock_down(void)
 			     SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
 	int present = prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
 
-	read_caps();
-	if (!has(CAPNG_PERMITTED, CAP_SETPCAP))
+	use_caps(CAP_SETPCAP, CAP_SETPCAP);
+	if (!has(CAPNG_EFFECTIVE, CAP_SETPCAP))
 		return;
-	capng_update(CAPNG_ADD, CAPNG_EFFECTIVE, CAP_SETPCAP);
-	if (capng_apply(CAPNG_SELECT_CAPS) != 0)
-		fatal("can't use CAP_SETPCAP: %s", strerror(errno));
 	/* The kernel says where its capabilities end. */
 	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0;
 		cap++)
@@ -183,9 +194,10 @@ priv_drop(uid_t uid, gid_t gid, bool keep_net_admin)
 	gid_t none = 0;
 	bool root = is_root(), changed = false;
 
-	read_caps();
 	if (root)
 		changed = become(uid, gid);
+	if (root && !changed && geteuid() != 0)
+		fatal("root is put aside and can't be given up");
 	lock_down();
 	drop_caps(keep_net_admin);
 	prove_caps(keep_net_admin);
