@@ -207,7 +207,7 @@ show_logs() {
 		$E2E/*.out; do
 		[ -s "$log" ] || continue
 		echo "# ---- the end of $log"
-		tail -n "${E2E_LOG_LINES:-25}" "$log" | cut -c1-400 | sed 's/^/# /'
+		tail -n "${E2E_LOG_LINES:-8}" "$log" | cut -c1-400 | sed 's/^/# /'
 	done
 	[ -z "${E2E_KEEP:-}" ] || cp -a /var/log "$E2E_KEEP"
 }
@@ -291,7 +291,8 @@ rsyslog_conf() {
 
 # start_rsyslog BINARY ARGUMENTS...
 start_rsyslog() {
-	include_for "$@" >/etc/rsyslog.d/60-mailban.conf
+	include_for "$@" | sed -e "${edit_include:-}" \
+		>/etc/rsyslog.d/60-mailban.conf
 	# As Debian's postfix package does, for its chroot.
 	echo '$AddUnixListenSocket /var/spool/postfix/dev/log' \
 		>/etc/rsyslog.d/postfix.conf
@@ -301,6 +302,8 @@ start_rsyslog() {
 		sed 's/^/# /' $E2E/rsyslog-check.out
 		return 1
 	}
+	# What a killed one left behind must not look like the new one's.
+	rm -f /dev/log $E2E/rsyslog.pid
 	rsyslogd -n -f $E2E/rsyslog.conf -i $E2E/rsyslog.pid \
 		>>$E2E/rsyslogd.out 2>&1 &
 	rsyslog_pid=$!
@@ -308,6 +311,25 @@ start_rsyslog() {
 }
 
 stop_rsyslog() { stop_pid "$rsyslog_pid"; }
+
+# As after a crash or a power cut: nothing of it is written any more.
+kill_rsyslog() {
+	kill -KILL "$rsyslog_pid"
+	wait "$rsyslog_pid" 2>/dev/null
+}
+
+# log_mail TEXT...: one message each, as Postfix's smtpd would.
+log_mail() { printf '%s\n' "$@" | logger -p mail.info -t 'postfix/smtpd[77]'; }
+
+# failures ADDRESS FROM TO: numbered failing logins, in mail.log by "n=3,".
+failures() {
+	seq -f "warning: unknown[$1]: SASL LOGIN authentication failed: n=%.0f," \
+		"$2" "$3" | logger -p mail.info -t 'postfix/smtpd[77]'
+}
+
+# In how many different lines of a file "n=..," stands.
+numbered() { grep -oE 'n=[0-9]+,' "$1" 2>/dev/null | sort -u | wc -l; }
+has_numbered() { [ "$(numbered "$1")" = "$2" ]; }
 
 # ---- mailban ----
 
@@ -484,6 +506,44 @@ attack() {
 	for ((i = 0; i < $3; i++)); do
 		client attacker "$1" "$2" "user$i@example.org" wrong || :
 	done
+}
+
+# A connection that stays open. hold HOST PROTOCOL SERVER; then hold_answers
+# tells whether the server still answers on it; release closes it.
+hold() {
+	rm -f $E2E/hold.in
+	mkfifo $E2E/hold.in
+	: >$E2E/hold.answers
+	client "$1" "$2" "$3" nobody none --hold --timeout 4 \
+		<$E2E/hold.in >>$E2E/hold.answers &
+	exec {hold_fd}>$E2E/hold.in
+	wait_for 5 grep -q connected $E2E/hold.answers
+}
+
+hold_answers() {
+	local before
+	before=$(wc -l <$E2E/hold.answers)
+	echo >&$hold_fd
+	wait_for 10 eval "[ \$(wc -l <$E2E/hold.answers) -gt $before ]"
+	[ "$(tail -n 1 $E2E/hold.answers)" = answer ]
+}
+
+release() { exec {hold_fd}>&-; }
+
+# Whether that host gets through to a port at all.
+reaches() {
+	from "$1" timeout 3 bash -c ": <'/dev/tcp/$2/$3'" 2>/dev/null
+}
+
+# `mailban list` and the kernel name the same networks.
+list_agrees() {
+	diff <(mailban list --json | python3 -c '
+import json, sys
+for line in sys.stdin:
+    item = json.loads(line)
+    if "address" in item: print(item["address"].split("/")[0])' | sort) \
+		<(nft_list | awk '$1 ~ /^ban/ { sub("/.*", "", $2); print $2 }' |
+			sort)
 }
 
 # served: the innocent logs in everywhere and sends mail.
