@@ -5,7 +5,7 @@
  * by PCRE2's JIT, and tried only against the messages of their program.
  *
  * The order of the shipped and the administrator's folders is given by the
- * caller; a rule of a later folder replaces one of the same name.
+ * caller.
  */
 #ifndef MAILBAN_RULES_H
 #define MAILBAN_RULES_H
@@ -17,13 +17,13 @@
 struct rules;
 
 struct rule {
-	const char *name;   /* section name, unique */
+	const char *name; /* section name, unique */
 	enum class class;
-	const char *file;   /* path it came from, and the line of its section */
-	unsigned line;
+	const char *file;	 /* path it came from */
+	unsigned line;		 /* that of the first value in its section */
 	uint32_t weight_percent; /* 100 unless the rule says otherwise */
-	uint64_t matched;   /* since load */
-	int64_t last_us;    /* time of the last message it matched, or 0 */
+	uint64_t matched;	 /* since load */
+	int64_t last_us;	 /* time of the last message it matched, or 0 */
 };
 
 /* What one message came to. Spans borrow from the message. */
@@ -46,21 +46,46 @@ enum rules_policy {
 	RULES_DAILY_SCRIPT, /* only rules that say policy = daily-script */
 };
 
-/* Loads every *.rules file of the folders, in order, files by name. On error
- * NULL, and *error is a text "file:line: what is wrong and what would be
- * right" that the caller frees. Examples are checked: every `match` must give
- * the address (and class) it says by that very rule, every `nomatch` must not
- * be matched by that rule. */
+/* Loads every *.rules file of the folders, in order, files by name; a folder
+ * may also be a single file. The first must be there, the others (the
+ * administrator's) need not. A rule replaces one of the same name in a folder
+ * before its own and stands in its place; the new rules of a folder are tried
+ * before those of the folders before it, so that an administrator can make
+ * exceptions. On error NULL, and *error is a text "file:line: [rule] what is
+ * wrong and what would be right" that the caller frees. Examples are checked:
+ * every `match` must give the address it says by that very rule, every
+ * `nomatch` must not be matched by that rule. */
 struct rules *rules_load(const char *const *folders, size_t count,
 	enum rules_policy policy, char **error);
 void rules_free(struct rules *rules);
 
+/* What rules_load does not check, because it takes time and concerns rules
+ * together: that no example is caught by a rule tried before its own, and that
+ * a user name can't be written that changes the address. 0, or -EBADMSG with
+ * *error as above. */
+int rules_check(struct rules *rules, char **error);
+
 size_t rules_count(const struct rules *rules);
 const struct rule *rules_at(const struct rules *rules, size_t index);
+/* Matches given up since the load because they took too long. */
+uint64_t rules_limit_hits(const struct rules *rules);
 
-/* The first rule, in the order of files and sections, whose program and
- * pattern match. Returns whether one did; *out is set either way. */
+/* The first rule, in the order of trying, whose program and pattern match.
+ * Returns whether one did; *out is set either way. */
 bool rules_match(
 	struct rules *rules, const struct message *message, struct match *out);
+/* The same from *cursor on, 0 at first, which is set behind the rule that
+ * matched: for the daily-script policy, where one message may be charged for
+ * two classes. */
+bool rules_match_from(struct rules *rules, const struct message *message,
+	size_t *cursor, struct match *out);
+
+/* Tries all rules of the message's program and tells each what came of it, in
+ * order; *match is that of rules_match when matched. Counts nothing. Returns
+ * how many rules there are for that program. */
+typedef void rules_explained(const struct rule *rule, bool matched,
+	const struct match *match, void *arg);
+size_t rules_explain(struct rules *rules, const struct message *message,
+	rules_explained *each, void *arg);
 
 #endif
