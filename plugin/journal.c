@@ -32,6 +32,7 @@ struct journal {
 	size_t written;	   /* of them, how many are in the file */
 	bool folder_dirty; /* the segment's name is not yet durable */
 	bool suspect;	   /* a sync failed: nothing unsynced is safe in it */
+	uint64_t obsolete; /* a segment to delete when this one has its data */
 };
 
 /* Goes over to a new segment. */
@@ -116,9 +117,34 @@ journal_append(struct journal *journal, const struct record *record)
 	return journal_flush(journal);
 }
 
+/* Into a new segment goes all that is not safe in this one, which is deleted
+ * after that when it holds nothing else: a disk that fails for hours must not
+ * collect copies. */
+static int
+write_again(struct journal *journal)
+{
+	uint64_t old = journal->number;
+	bool needed = journal->synced > 0;
+	int rc;
+
+	if (journal->size > 0) {
+		if ((rc = begin_segment(journal)) < 0)
+			return rc;
+		journal->written = 0;
+		journal->obsolete = needed ? 0 : old;
+	}
+	journal->suspect = false;
+	return 0;
+}
+
 int
 journal_flush(struct journal *journal)
 {
+	int rc;
+
+	/* Nothing goes behind a gap: the order of records matters. */
+	if (journal->suspect && (rc = write_again(journal)) < 0)
+		return rc;
 	while (journal->written < journal->len) {
 		ssize_t done =
 			write(journal->fd, journal->unsynced + journal->written,
@@ -131,6 +157,9 @@ journal_flush(struct journal *journal)
 		journal->written += (size_t)done;
 		journal->size += (size_t)done;
 	}
+	if (journal->obsolete)
+		(void)journal_unlink(journal->folder_fd, journal->obsolete);
+	journal->obsolete = 0;
 	return 0;
 }
 
@@ -172,29 +201,6 @@ is_deleted(const struct journal *journal)
 	return fstat(journal->fd, &st) == 0 && st.st_nlink == 0;
 }
 
-/* Into a new segment goes all that is not safe in this one, which is deleted
- * when it holds nothing else: a disk that fails for hours must not collect
- * copies. */
-static int
-write_again(struct journal *journal)
-{
-	uint64_t old = journal->number;
-	int rc;
-
-	if (journal->size > 0) {
-		if ((rc = begin_segment(journal)) < 0)
-			return rc;
-		journal->written = 0;
-	}
-	if ((rc = journal_flush(journal)) < 0)
-		return rc;
-	if (journal->synced == 0 && old != journal->number)
-		(void)journal_unlink(journal->folder_fd, old);
-	journal->synced = 0;
-	journal->suspect = false;
-	return 0;
-}
-
 int
 journal_sync(struct journal *journal)
 {
@@ -204,8 +210,7 @@ journal_sync(struct journal *journal)
 		rescue(journal);
 	if (journal->len == 0)
 		return 0;
-	rc = journal->suspect ? write_again(journal) : journal_flush(journal);
-	if (rc < 0)
+	if ((rc = journal_flush(journal)) < 0)
 		return rc;
 	if (fdatasync(journal->fd) < 0) {
 		journal->suspect = true;
