@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * libnftables' JSON, put together from small builders. What the shapes mean is
+ * in libnftables-json(5); that nftables 1.0.6 takes them is tested in
+ * tests/e2e/10-kernel.sh.
+ */
+#include "helper/command.h"
+
+#include <libfastjson/json.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/duration.h"
+#include "common/log.h"
+
+/* Far above what is designed for: room for elements that are deleted and
+ * added in one transaction, too. The kernel allocates as they come. */
+enum { SET_SIZE = 4 << 20 };
+
+const struct command_set command_sets[COMMAND_SETS] = {
+	{"exempt4", "ipv4_addr", ADDR_V4, true, true},
+	{"exempt6", "ipv6_addr", ADDR_V6, true, true},
+	{"ban4", "ipv4_addr", ADDR_V4, false, false},
+	{"ban6", "ipv6_addr", ADDR_V6, false, false},
+	{"net4", "ipv4_addr", ADDR_V4, true, false},
+	{"net6", "ipv6_addr", ADDR_V6, true, false},
+};
+#define EACH_SET(set)                                                          \
+	(const struct command_set *set = command_sets;                         \
+		set < command_sets + COMMAND_SETS; set++)
+
+static struct fjson_object *
+must(struct fjson_object *object)
+{
+	if (!object)
+		fatal("out of memory");
+	return object;
+}
+
+static struct fjson_object *
+text(const char *value)
+{
+	return must(fjson_object_new_string(value));
+}
+
+static struct fjson_object *
+number(int64_t value)
+{
+	return must(fjson_object_new_int64(value));
+}
+
+static struct fjson_object *
+array(void)
+{
+	return must(fjson_object_new_array());
+}
+
+static void
+append(struct fjson_object *list, struct fjson_object *value)
+{
+	if (fjson_object_array_add(list, value) != 0)
+		fatal("out of memory");
+}
+
+static struct fjson_object *
+list_of(struct fjson_object *first, struct fjson_object *second)
+{
+	struct fjson_object *list = array();
+
+	append(list, first);
+	if (second)
+		append(list, second);
+	return list;
+}
+
+/* object("key", value, ..., NULL). A value that is NULL is JSON's null. Keys
+ * are literals: they are not copied. */
+static struct fjson_object *
+object(const char *key, ...)
+{
+	struct fjson_object *made = must(fjson_object_new_object());
+	va_list args;
+
+	va_start(args, key);
+	for (; key; key = va_arg(args, const char *))
+		fjson_object_object_add_ex(made, key,
+			va_arg(args, struct fjson_object *),
+			FJSON_OBJECT_ADD_KEY_IS_NEW |
+				FJSON_OBJECT_KEY_IS_CONSTANT);
+	va_end(args);
+	return made;
+}
+
+/* ---- Parts of all commands ---- */
+
+void
+command_begin(struct command *command, const char *table)
+{
+	command->table = table;
+	command->list = array();
+	command->root = object("nftables", command->list, NULL);
+}
+
+bool
+command_is_empty(const struct command *command)
+{
+	return fjson_object_array_length(command->list) == 0;
+}
+
+const char *
+command_text(struct command *command)
+{
+	const char *all = fjson_object_to_json_string_ext(
+		command->root, FJSON_TO_STRING_PLAIN);
+
+	if (!all)
+		fatal("out of memory");
+	return all;
+}
+
+void
+command_free(struct command *command)
+{
+	fjson_object_put(command->root);
+	command->root = command->list = NULL;
+}
+
+/* {verb: {kind: what}} */
+static void
+add_command(struct command *command, const char *verb, const char *kind,
+	struct fjson_object *what)
+{
+	append(command->list, object(verb, object(kind, what, NULL), NULL));
+}
+
+static struct fjson_object *
+table_object(const struct command *command)
+{
+	return object(
+		"family", text("inet"), "name", text(command->table), NULL);
+}
+
+/* The beginning of every object in our table. */
+static struct fjson_object *
+named(const struct command *command, const char *name)
+{
+	return object("family", text("inet"), "table", text(command->table),
+		"name", text(name), NULL);
+}
+
+static void
+put(struct fjson_object *into, const char *key, struct fjson_object *value)
+{
+	fjson_object_object_add_ex(
+		into, key, value, FJSON_OBJECT_KEY_IS_CONSTANT);
+}
+
+static void
+flush_set(struct command *command, const struct command_set *set)
+{
+	add_command(command, "flush", "set", named(command, set->name));
+}
+
+static void
+change_elements(struct command *command, const char *verb,
+	const struct command_set *set, struct fjson_object *elements)
+{
+	struct fjson_object *what;
+
+	if (fjson_object_array_length(elements) == 0) {
+		fjson_object_put(elements);
+		return;
+	}
+	what = named(command, set->name);
+	put(what, "elem", elements);
+	add_command(command, verb, "element", what);
+}
+
+/* A network as an interval set takes it, or a single address. */
+static struct fjson_object *
+network_value(const struct network *net, bool wide)
+{
+	char address[ADDR_STRLEN];
+	struct fjson_object *value = text(addr_format(&net->addr, address));
+
+	if (!wide || net->prefix == addr_bits(&net->addr))
+		return value;
+	return object("prefix",
+		object("addr", value, "len", number(net->prefix), NULL), NULL);
+}
+
+static struct fjson_object *
+element(const struct network *net, bool wide, int64_t end_ms, int64_t now_ms)
+{
+	struct fjson_object *value = network_value(net, wide);
+	int64_t timeout_s;
+
+	if (end_ms == WANT_PERMANENT)
+		return value;
+	/* Rounded up, so that no ban ends early. */
+	timeout_s = (end_ms - now_ms + 999) / 1000;
+	if (timeout_s > DURATION_MAX_S)
+		timeout_s = DURATION_MAX_S;
+	return object("elem",
+		object("val", value, "timeout", number(timeout_s), NULL), NULL);
+}
+
+/* ---- The table ---- */
+
+static void
+add_sets(struct command *command)
+{
+	for
+		EACH_SET(set)
+		{
+			struct fjson_object *what = named(command, set->name);
+			struct fjson_object *flags = array();
+
+			if (set->wide)
+				append(flags, text("interval"));
+			if (!set->exempt) {
+				append(flags, text("timeout"));
+				put(what, "size", number(SET_SIZE));
+				put(what, "stmt",
+					list_of(object("counter", NULL, NULL),
+						NULL));
+			}
+			put(what, "type", text(set->type));
+			put(what, "flags", flags);
+			add_command(command, "add", "set", what);
+		}
+}
+
+static void
+add_chains(struct command *command)
+{
+	struct fjson_object *base = named(command, "prerouting");
+
+	put(base, "type", text("filter"));
+	put(base, "hook", text("prerouting"));
+	put(base, "prio", number(-300));
+	put(base, "policy", text("accept"));
+	add_command(command, "add", "chain", base);
+	add_command(command, "add", "chain", named(command, "banned"));
+	add_command(command, "flush", "chain", named(command, "prerouting"));
+	add_command(command, "flush", "chain", named(command, "banned"));
+}
+
+static void
+add_rule(struct command *command, const char *chain, struct fjson_object *first,
+	struct fjson_object *second)
+{
+	add_command(command, "add", "rule",
+		object("family", text("inet"), "table", text(command->table),
+			"chain", text(chain), "expr", list_of(first, second),
+			NULL));
+}
+
+static struct fjson_object *
+match(const char *op, struct fjson_object *left, struct fjson_object *right)
+{
+	return object("match",
+		object("op", text(op), "left", left, "right", right, NULL),
+		NULL);
+}
+
+static struct fjson_object *
+meta(const char *key)
+{
+	return object("meta", object("key", text(key), NULL), NULL);
+}
+
+static struct fjson_object *
+payload(const char *protocol, const char *field)
+{
+	return object("payload",
+		object("protocol", text(protocol), "field", text(field), NULL),
+		NULL);
+}
+
+static struct fjson_object *
+accept_it(void)
+{
+	return object("return", NULL, NULL);
+}
+
+/* Other ports and protocols are none of our business. */
+static void
+add_port_rules(struct command *command, const struct wire_options *options)
+{
+	struct fjson_object *ports;
+
+	if (options->port_count == 0)
+		return;
+	ports = array();
+	for (size_t i = 0; i < options->port_count; i++)
+		append(ports, number(options->ports[i]));
+	add_rule(command, "prerouting",
+		match("!=", meta("l4proto"), text("tcp")), accept_it());
+	add_rule(command, "prerouting",
+		match("!=", payload("tcp", "dport"),
+			object("set", ports, NULL)),
+		accept_it());
+}
+
+static struct fjson_object *
+source(const struct command_set *set, const struct wire_options *options)
+{
+	struct addr ones = {.family = ADDR_V6};
+	struct fjson_object *address;
+	struct network mask;
+	char formatted[ADDR_STRLEN];
+
+	if (set->family == ADDR_V4)
+		return payload("ip", "saddr");
+	address = payload("ip6", "saddr");
+	if (set->wide || options->prefix6 == 128)
+		return address;
+	memset(ones.bytes, 0xff, sizeof(ones.bytes));
+	mask = network_of(&ones, options->prefix6);
+	return object("&",
+		list_of(address, text(addr_format(&mask.addr, formatted))),
+		NULL);
+}
+
+static void
+add_set_rules(struct command *command, const struct wire_options *options,
+	bool exempt)
+{
+	for
+		EACH_SET(set)
+		{
+			char name[16];
+
+			if (set->exempt != exempt)
+				continue;
+			(void)snprintf(name, sizeof(name), "@%s", set->name);
+			add_rule(command, "prerouting",
+				match("==", source(set, options), text(name)),
+				exempt ? accept_it()
+				       : object("goto",
+						 object("target",
+							 text("banned"), NULL),
+						 NULL));
+		}
+}
+
+static void
+add_banned_rules(struct command *command, const struct wire_options *options)
+{
+	if (options->log)
+		add_rule(command, "banned",
+			object("limit",
+				object("rate", number(options->log_per_minute),
+					"per", text("minute"), "burst",
+					number(options->log_burst), NULL),
+				NULL),
+			object("log",
+				object("prefix", text(options->log_prefix),
+					NULL),
+				NULL));
+	add_rule(command, "banned", object("drop", NULL, NULL), NULL);
+}
+
+void
+command_install(
+	struct command *command, const struct wire_options *options, bool anew)
+{
+	if (anew)
+		command_remove(command);
+	add_command(command, "add", "table", table_object(command));
+	add_sets(command);
+	add_chains(command);
+	add_rule(command, "prerouting", match("==", meta("iif"), text("lo")),
+		accept_it());
+	add_set_rules(command, options, true);
+	add_port_rules(command, options);
+	/* A chain of its own, so that the sets, which count each packet they
+	 * are asked about, are asked once: by one rule, not by a log rule and
+	 * a drop rule. */
+	add_set_rules(command, options, false);
+	add_banned_rules(command, options);
+}
+
+void
+command_remove(struct command *command)
+{
+	add_command(command, "add", "table", table_object(command));
+	add_command(command, "delete", "table", table_object(command));
+}
+
+void
+command_list(struct command *command, const char *set)
+{
+	if (set)
+		add_command(command, "list", "set", named(command, set));
+	else
+		add_command(command, "list", "ruleset",
+			object("family", text("inet"), NULL));
+}
+
+/* ---- What the sets hold ---- */
+
+void
+command_exempt(struct command *command, const struct netset *exempt)
+{
+	for
+		EACH_SET(set)
+		{
+			struct fjson_object *elements;
+
+			if (!set->exempt)
+				continue;
+			elements = array();
+			for (size_t i = 0; i < exempt->count; i++)
+				if (exempt->items[i].addr.family == set->family)
+					append(elements,
+						network_value(&exempt->items[i],
+							true));
+			flush_set(command, set);
+			change_elements(command, "add", set, elements);
+		}
+}
+
+static void
+change_clients(struct command *command, const struct command_set *set,
+	struct fjson_object *old, struct fjson_object *now)
+{
+	change_elements(command, "add", set, fjson_object_get(old));
+	change_elements(command, "delete", set, old);
+	change_elements(command, "add", set, now);
+}
+
+void
+command_clients(struct command *command, struct want *const *clients,
+	size_t count, int64_t now_ms)
+{
+	for
+		EACH_SET(set)
+		{
+			struct fjson_object *old, *now;
+
+			if (set->wide)
+				continue;
+			old = array();
+			now = array();
+			for (size_t i = 0; i < count; i++) {
+				const struct want *want = clients[i];
+
+				if (want->net.addr.family != set->family)
+					continue;
+				if (want->present && want->change == WANT_NEW)
+					append(old, network_value(
+							    &want->net, false));
+				if (want->end_ms > now_ms)
+					append(now,
+						element(&want->net, false,
+							want->end_ms, now_ms));
+			}
+			change_clients(command, set, old, now);
+		}
+}
+
+void
+command_forget(struct command *command)
+{
+	for
+		EACH_SET(set)
+	if (!set->wide)
+		flush_set(command, set);
+}
+
+void
+command_wide(struct command *command, const struct wants *wants, int64_t now_ms)
+{
+	for
+		EACH_SET(set)
+		{
+			struct fjson_object *elements;
+			struct want_part *parts;
+			size_t count;
+
+			if (!set->wide || set->exempt)
+				continue;
+			count = want_parts(wants, set->family, now_ms, &parts);
+			elements = array();
+			for (size_t i = 0; i < count; i++)
+				append(elements,
+					element(&parts[i].net, true,
+						parts[i].end_ms, now_ms));
+			free(parts);
+			flush_set(command, set);
+			change_elements(command, "add", set, elements);
+		}
+}
