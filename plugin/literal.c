@@ -199,6 +199,11 @@ read_opening(struct reader *reader)
 		reader->at += 2;
 		return false;
 	}
+	/* "(?i:": what is inside is read, but not as literals. */
+	if (at[strspn(at, "ims-")] == ':') {
+		reader->at = strchr(at, ':') + 1;
+		return false;
+	}
 	if (*at == 'P')
 		at++;
 	if (*at == '\'')

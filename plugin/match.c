@@ -21,6 +21,7 @@
 enum {
 	GRAM = 4,
 	COUNTERS_LOG2 = 14,
+	EXAMPLE_WEIGHT = 64,
 	/* Bits of the map for each gram: one in 64 hits by chance. */
 	BITS_A_GRAM = 64,
 	BITS_LOG2_MIN = 10,
@@ -88,21 +89,29 @@ set_bit(uint64_t *bits, size_t index)
 
 /* ---- Building ---- */
 
-/* How often a gram occurs in the examples, by its hash. */
+static void
+count_text(uint32_t *counters, const char *text, size_t len, uint32_t weight)
+{
+	for (size_t i = 0; i + GRAM <= len; i++)
+		counters[hash(gram_at(text + i), 32 - COUNTERS_LOG2)] += weight;
+}
+
+/* How often a gram occurs, by its hash: first in the examples, then, so that
+ * many patterns don't share one gram, in what patterns demand. */
 static uint32_t *
 count_grams(struct ruledef *const *defs, size_t count)
 {
 	uint32_t *counters = xcalloc(1 << COUNTERS_LOG2, sizeof *counters);
 
-	for (size_t i = 0; i < count; i++)
-		for (size_t j = 0; j < defs[i]->example_count; j++) {
-			const char *text = defs[i]->examples[j].text;
-			size_t len = strlen(text);
-
-			for (size_t k = 0; k + GRAM <= len; k++)
-				counters[hash(gram_at(text + k),
-					32 - COUNTERS_LOG2)]++;
-		}
+	for (size_t i = 0; i < count; i++) {
+		for (size_t j = 0; j < defs[i]->example_count; j++)
+			count_text(counters, defs[i]->examples[j].text,
+				strlen(defs[i]->examples[j].text),
+				EXAMPLE_WEIGHT);
+		for (size_t j = 0; j < defs[i]->pattern_count; j++)
+			count_text(counters, defs[i]->patterns[j].text,
+				strlen(defs[i]->patterns[j].text), 1);
+	}
 	return counters;
 }
 
