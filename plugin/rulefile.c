@@ -157,6 +157,36 @@ read_policy(struct ruledef *def, const char *value, unsigned line)
 }
 
 static char *
+read_reports(struct ruledef *def, const char *value, unsigned line)
+{
+	static const char *const names[] = {[REPORTS_ATTEMPT] = "attempt",
+		[REPORTS_SESSION] = "session",
+		[REPORTS_BACKEND] = "backend",
+		[REPORTS_WORKER] = "worker"};
+
+	(void)line;
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (strcmp(value, names[i]) == 0) {
+			def->rule.reports = (enum rule_reports)i;
+			return NULL;
+		}
+	return xasprintf("reports: \"%s\" is none of attempt, session, "
+			 "backend and worker",
+		value);
+}
+
+static char *
+read_unknown_user(struct ruledef *def, const char *value, unsigned line)
+{
+	(void)line;
+	if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
+		return xasprintf(
+			"unknown_user: \"%s\" is neither yes nor no", value);
+	def->rule.unknown_user = strcmp(value, "yes") == 0;
+	return NULL;
+}
+
+static char *
 read_enabled(struct ruledef *def, const char *value, unsigned line)
 {
 	(void)line;
@@ -178,6 +208,8 @@ static const struct key {
 	{"nomatch", read_nomatch},
 	{"source", read_source},
 	{"weight", read_weight},
+	{"reports", read_reports},
+	{"unknown_user", read_unknown_user},
 	{"policy", read_policy},
 	{"enabled", read_enabled},
 };
@@ -228,7 +260,7 @@ each_value(const char *section, const char *name, const char *value,
 				section, keys[i].read(def, value, line));
 	return xasprintf("[%s] there is no key \"%s\"; there are program, "
 			 "class, pattern, match, nomatch, source, weight, "
-			 "policy and enabled",
+			 "reports, unknown_user, policy and enabled",
 		section, name);
 }
 

@@ -16,12 +16,23 @@
 
 struct rules;
 
+/* Of which part of a server a line comes that reports a failed login: what
+ * one reports, others report again (plugin/correlate.h). */
+enum rule_reports {
+	REPORTS_ATTEMPT, /* one attempt, by the service in front */
+	REPORTS_SESSION, /* all attempts of a session, at its end */
+	REPORTS_BACKEND, /* one attempt, by the authentication behind it */
+	REPORTS_WORKER,	 /* one attempt, by a process of that one's */
+};
+
 struct rule {
 	const char *name; /* section name, unique */
 	enum class class;
 	const char *file;	 /* path it came from */
 	unsigned line;		 /* that of the first value in its section */
 	uint32_t weight_percent; /* 100 unless the rule says otherwise */
+	enum rule_reports reports;
+	bool unknown_user; /* the line says that there is no such user */
 	uint64_t matched;	 /* since load */
 	int64_t last_us;	 /* time of the last message it matched, or 0 */
 };
