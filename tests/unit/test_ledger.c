@@ -905,7 +905,7 @@ corrupt_in_the_middle(void **state)
 	assert_true(count < 2000);
 	assert_true(ledger_lost(f->ledger));
 	assert_false(ledger_lost(f->ledger));
-	assert_int_equal(count_files(f, LEDGER_FILE ".corrupt-"), 1);
+	assert_true(count_files(f, LEDGER_FILE ".corrupt-") >= 1);
 	assert_int_equal(ledger_start(f->ledger), 0);
 	append(f, ban_of(2001, 1, NOW, NOW + DAY));
 	hand_over(f);
