@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "command/command.h"
+#include "plugin/correlate.h"
 
 #define US INT64_C(1000000)
 
@@ -17,6 +18,7 @@ struct replay {
 	const struct arguments *arguments;
 	const struct config *config;
 	struct rules *rules;
+	struct correlate *correlate;
 	struct judge *judge;
 	struct message_reader *reader;
 	size_t lines, unreadable, offences, bans;
@@ -77,15 +79,23 @@ print_ban(const struct replay *replay, const struct ban *ban,
 
 static void
 judge_match(struct replay *replay, const struct message *message,
-	const struct match *match)
+	struct match *match)
 {
 	struct judgement judgement;
+	uint32_t count;
 
+	correlate_session(replay->correlate, message, match);
 	if (match->class >= CLASS_OFFENCES || !match->has_addr)
+		return;
+	/* The shell routine counts lines. */
+	count = replay->config->policy == RULES_DAILY_SCRIPT
+		? match->count * message->repeat
+		: correlate_attempts(replay->correlate, message, match);
+	if (!count)
 		return;
 	replay->offences++;
 	judge_offence(replay->judge, &match->addr, match->class,
-		message->time_us, match->count * message->repeat, &judgement);
+		message->time_us, count, &judgement);
 	if (judgement.verdict != VERDICT_BAN)
 		return;
 	replay->bans++;
@@ -143,12 +153,14 @@ command_replay(const struct arguments *arguments)
 		return STATUS_USAGE;
 	}
 	replay.judge = judge_new(&config->judge, key);
+	replay.correlate = correlate_new(key);
 	replay.reader = message_reader_new();
 	rc = each_line(arguments->word_count ? arguments->words[0] : NULL,
 		replay_line, &replay);
 	rc = finish(&replay, rc);
 	message_reader_free(replay.reader);
 	judge_free(replay.judge);
+	correlate_free(replay.correlate);
 	rules_free(replay.rules);
 	config_free(config);
 	return rc;

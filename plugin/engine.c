@@ -62,20 +62,31 @@ span_of(const char *text)
 	return (struct span){text, text ? strlen(text) : 0};
 }
 
+static struct network
+client_of(const struct engine *engine, const struct addr *addr)
+{
+	return network_of(addr, addr->family == ADDR_V4
+					? engine->config->judge.prefix4
+					: engine->config->judge.prefix6);
+}
+
+/* counted: how many offences the judge took it for; 0: another line of the
+ * same attempt was counted, and this one is evidence only. Either way it is
+ * known from now on, should rsyslog send it again. */
 static void
-record_offence(struct engine *engine, const struct message *message,
-	const struct match *match, const struct judgement *judgement,
-	const struct digest *digest)
+keep_offence(struct engine *engine, const struct message *message,
+	const struct match *match, const struct digest *digest,
+	uint32_t counted)
 {
 	struct record record = {.type = RECORD_OFFENCE,
 		.seq = ++engine->seq,
 		.time_us = message->time_us,
-		.net = judgement->client,
+		.net = client_of(engine, &match->addr),
 		.digest = *digest,
 		.reported_us = message->reported_us,
 		.class = match->class,
-		.count = match->count * message->repeat,
-		.counted = true,
+		.count = counted ? counted : match->count * message->repeat,
+		.counted = counted > 0,
 		.addr = match->addr,
 		.rule = span_of(match->rule->name),
 		.user = match->user,
@@ -85,6 +96,8 @@ record_offence(struct engine *engine, const struct message *message,
 		.msg = message->msg};
 
 	(void)journal_append(engine->journal, &record); /* engine_flush */
+	digest_set_add(
+		engine->seen, digest, digest_stamp(message), engine->seq);
 }
 
 void
@@ -146,10 +159,15 @@ charge(struct engine *engine, const struct message *message,
 	struct judgement judgement;
 	struct network one;
 	struct digest digest;
+	uint32_t count;
 
+	one = network_of(&match->addr, addr_bits(&match->addr));
+	if (netset_find(&engine->exempt, &one)) {
+		engine->count.exempt++;
+		return;
+	}
 	/* Known to be banned: nothing to keep, and no need to know whether
 	 * rsyslog sent it before. This is what a flood costs. */
-	one = network_of(&match->addr, addr_bits(&match->addr));
 	if (judge_find_ban(engine->judge, &one, message->time_us)) {
 		engine->count.banned++;
 		return;
@@ -159,20 +177,16 @@ charge(struct engine *engine, const struct message *message,
 		engine->count.duplicates++;
 		return;
 	}
-	judge_offence(engine->judge, &match->addr, match->class,
-		message->time_us, match->count * message->repeat, &judgement);
-	if (judgement.verdict == VERDICT_EXEMPT) {
-		engine->count.exempt++;
+	/* The shell routine counts lines. */
+	count = engine->config->policy == RULES_DAILY_SCRIPT
+		? match->count * message->repeat
+		: correlate_attempts(engine->correlate, message, match);
+	keep_offence(engine, message, match, &digest, count);
+	if (!count)
 		return;
-	}
-	if (judgement.verdict == VERDICT_BANNED) {
-		engine->count.banned++;
-		return;
-	}
 	engine->count.offences++;
-	record_offence(engine, message, match, &judgement, &digest);
-	digest_set_add(
-		engine->seen, &digest, digest_stamp(message), engine->seq);
+	judge_offence(engine->judge, &match->addr, match->class,
+		message->time_us, count, &judgement);
 	if (judgement.verdict == VERDICT_BAN)
 		take_ban(engine, &judgement.ban, match->rule->name);
 }
@@ -194,6 +208,7 @@ engine_message(struct engine *engine, const char *line, size_t len)
 		return;
 	engine->last_message_us = now_us;
 	(void)rules_match(engine->rules, &message, &match);
+	correlate_session(engine->correlate, &message, &match);
 	engine->count.matched[match.class]++;
 	if (match.class >= CLASS_OFFENCES)
 		return;

@@ -9,6 +9,7 @@
 #define MAILBAN_ENGINE_H
 
 #include "plugin/config.h"
+#include "plugin/correlate.h"
 #include "plugin/kernel.h"
 #include "plugin/ledger.h"
 
@@ -40,6 +41,7 @@ struct engine {
 	const struct engine_options *options; /* borrowed */
 	struct rules *rules;
 	struct message_reader *reader;
+	struct correlate *correlate;
 	struct judge *judge;
 	struct digest_key key;
 	struct digest_set *seen;

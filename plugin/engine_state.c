@@ -212,6 +212,7 @@ restore_all(struct engine *engine, char **error)
 	(void)engine_gather_exempt(engine);
 	settings = judge_settings_of(engine);
 	engine->judge = judge_new(&settings, engine->key.bytes);
+	engine->correlate = correlate_new(engine->key.bytes);
 	rc = ledger_restore(engine->ledger, now_us - longest_window(&settings),
 		restore, engine->judge);
 	/* A corrupt one was moved aside, and said so: what could be read is
@@ -269,6 +270,7 @@ engine_close(struct engine *engine)
 	ledger_close(engine->ledger);
 	kernel_free(engine->kernel);
 	judge_free(engine->judge);
+	correlate_free(engine->correlate);
 	digest_set_free(engine->seen);
 	rules_free(engine->rules);
 	message_reader_free(engine->reader);
