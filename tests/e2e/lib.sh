@@ -364,7 +364,8 @@ listed() { mailban list --json | grep -qF "\"address\":\"$1\""; }
 
 # What the kernel has in force: "SET ELEMENT" lines.
 nft_list() {
-	nft -j list table inet mailban 2>/dev/null | python3 -c '
+	{ nft -j list table inet mailban 2>/dev/null ||
+		echo '{"nftables":[]}'; } | python3 -c '
 import json, sys
 def text(e):
     if isinstance(e, dict) and "elem" in e: e = e["elem"]["val"]
