@@ -20,16 +20,26 @@
 enum { SET_SIZE = 4 << 20 };
 
 const struct command_set command_sets[COMMAND_SETS] = {
-	{"exempt4", "ipv4_addr", ADDR_V4, true, true},
-	{"exempt6", "ipv6_addr", ADDR_V6, true, true},
-	{"ban4", "ipv4_addr", ADDR_V4, false, false},
-	{"ban6", "ipv6_addr", ADDR_V6, false, false},
-	{"net4", "ipv4_addr", ADDR_V4, true, false},
-	{"net6", "ipv6_addr", ADDR_V6, true, false},
+	{"exempt4", COMMAND_EXEMPT, ADDR_V4},
+	{"exempt6", COMMAND_EXEMPT, ADDR_V6},
+	{"ban4", COMMAND_CLIENTS, ADDR_V4},
+	{"ban6", COMMAND_CLIENTS, ADDR_V6},
+	{"net4", COMMAND_WIDE, ADDR_V4},
+	{"net6", COMMAND_WIDE, ADDR_V6},
+	{"spare4", COMMAND_SPARE, ADDR_V4},
+	{"spare6", COMMAND_SPARE, ADDR_V6},
 };
-#define EACH_SET(set)                                                          \
-	(const struct command_set *set = command_sets;                         \
-		set < command_sets + COMMAND_SETS; set++)
+
+/* The next set of that kind after set (NULL: the first), or NULL. */
+static const struct command_set *
+next_set(const struct command_set *set, enum command_kind kind)
+{
+	set = set ? set + 1 : command_sets;
+	for (; set < command_sets + COMMAND_SETS; set++)
+		if (set->kind == kind)
+			return set;
+	return NULL;
+}
 
 static struct fjson_object *
 must(struct fjson_object *object)
@@ -209,28 +219,29 @@ element(const struct network *net, bool wide, int64_t end_ms, int64_t now_ms)
 
 /* ---- The table ---- */
 
-static void
-add_sets(struct command *command)
+static bool
+is_interval(const struct command_set *set)
 {
-	for
-		EACH_SET(set)
-		{
-			struct fjson_object *what = named(command, set->name);
-			struct fjson_object *flags = array();
+	return set->kind == COMMAND_EXEMPT || set->kind == COMMAND_WIDE;
+}
 
-			if (set->wide)
-				append(flags, text("interval"));
-			if (!set->exempt) {
-				append(flags, text("timeout"));
-				put(what, "size", number(SET_SIZE));
-				put(what, "stmt",
-					list_of(object("counter", NULL, NULL),
-						NULL));
-			}
-			put(what, "type", text(set->type));
-			put(what, "flags", flags);
-			add_command(command, "add", "set", what);
-		}
+static void
+add_set(struct command *command, const struct command_set *set)
+{
+	struct fjson_object *what = named(command, set->name);
+	struct fjson_object *flags = array();
+
+	if (is_interval(set))
+		append(flags, text("interval"));
+	if (set->kind != COMMAND_EXEMPT) {
+		append(flags, text("timeout"));
+		put(what, "size", number(SET_SIZE));
+		put(what, "stmt", list_of(object("counter", NULL, NULL), NULL));
+	}
+	put(what, "type",
+		text(set->family == ADDR_V4 ? "ipv4_addr" : "ipv6_addr"));
+	put(what, "flags", flags);
+	add_command(command, "add", "set", what);
 }
 
 static void
@@ -316,7 +327,7 @@ source(const struct command_set *set, const struct wire_options *options)
 	if (set->family == ADDR_V4)
 		return payload("ip", "saddr");
 	address = payload("ip6", "saddr");
-	if (set->wide || options->prefix6 == 128)
+	if (is_interval(set) || options->prefix6 == 128)
 		return address;
 	memset(ones.bytes, 0xff, sizeof(ones.bytes));
 	mask = network_of(&ones, options->prefix6);
@@ -326,25 +337,18 @@ source(const struct command_set *set, const struct wire_options *options)
 }
 
 static void
-add_set_rules(struct command *command, const struct wire_options *options,
-	bool exempt)
+add_set_rule(struct command *command, const struct command_set *set,
+	const struct wire_options *options)
 {
-	for
-		EACH_SET(set)
-		{
-			char name[16];
+	char name[16];
 
-			if (set->exempt != exempt)
-				continue;
-			(void)snprintf(name, sizeof(name), "@%s", set->name);
-			add_rule(command, "prerouting",
-				match("==", source(set, options), text(name)),
-				exempt ? accept_it()
-				       : object("goto",
-						 object("target",
-							 text("banned"), NULL),
-						 NULL));
-		}
+	(void)snprintf(name, sizeof(name), "@%s", set->name);
+	add_rule(command, "prerouting",
+		match("==", source(set, options), text(name)),
+		set->kind == COMMAND_EXEMPT
+			? accept_it()
+			: object("goto", object("target", text("banned"), NULL),
+				  NULL));
 }
 
 static void
@@ -364,24 +368,41 @@ add_banned_rules(struct command *command, const struct wire_options *options)
 	add_rule(command, "banned", object("drop", NULL, NULL), NULL);
 }
 
+static void
+add_set_rules(struct command *command, const struct wire_options *options,
+	enum command_kind kind)
+{
+	const struct command_set *set = NULL;
+
+	while ((set = next_set(set, kind)))
+		add_set_rule(command, set, options);
+}
+
 void
 command_install(
-	struct command *command, const struct wire_options *options, bool anew)
+	struct command *command, const struct wire_options *options, bool spare)
 {
-	if (anew)
-		command_remove(command);
+	const struct command_set *set = NULL;
+
 	add_command(command, "add", "table", table_object(command));
-	add_sets(command);
+	for (size_t i = 0; i < COMMAND_SETS; i++)
+		add_set(command, &command_sets[i]);
 	add_chains(command);
 	add_rule(command, "prerouting", match("==", meta("iif"), text("lo")),
 		accept_it());
-	add_set_rules(command, options, true);
+	add_set_rules(command, options, COMMAND_EXEMPT);
 	add_port_rules(command, options);
 	/* A chain of its own, so that the sets, which count each packet they
 	 * are asked about, are asked once: by one rule, not by a log rule and
 	 * a drop rule. */
-	add_set_rules(command, options, false);
+	add_set_rules(command, options, COMMAND_CLIENTS);
+	add_set_rules(command, options, COMMAND_WIDE);
+	if (spare)
+		add_set_rules(command, options, COMMAND_SPARE);
 	add_banned_rules(command, options);
+	while (!spare && (set = next_set(set, COMMAND_SPARE)))
+		add_command(
+			command, "delete", "set", named(command, set->name));
 }
 
 void
@@ -406,92 +427,80 @@ command_list(struct command *command, const char *set)
 void
 command_exempt(struct command *command, const struct netset *exempt)
 {
-	for
-		EACH_SET(set)
-		{
-			struct fjson_object *elements;
+	const struct command_set *set = NULL;
 
-			if (!set->exempt)
-				continue;
-			elements = array();
-			for (size_t i = 0; i < exempt->count; i++)
-				if (exempt->items[i].addr.family == set->family)
-					append(elements,
-						network_value(&exempt->items[i],
-							true));
-			flush_set(command, set);
-			change_elements(command, "add", set, elements);
-		}
+	while ((set = next_set(set, COMMAND_EXEMPT))) {
+		struct fjson_object *elements;
+
+		elements = array();
+		for (size_t i = 0; i < exempt->count; i++)
+			if (exempt->items[i].addr.family == set->family)
+				append(elements,
+					network_value(&exempt->items[i], true));
+		flush_set(command, set);
+		change_elements(command, "add", set, elements);
+	}
 }
 
 static void
 change_clients(struct command *command, const struct command_set *set,
-	struct fjson_object *old, struct fjson_object *now)
+	const struct command_clients *clients)
 {
+	struct fjson_object *old = array(), *now = array();
+
+	for (size_t i = 0; i < clients->count; i++) {
+		const struct want *want = clients->items[i];
+
+		if (want->net.addr.family != set->family)
+			continue;
+		if (want->present && want->change == WANT_NEW)
+			append(old, network_value(&want->net, false));
+		if (want->end_ms > clients->now_ms)
+			append(now, element(&want->net, false, want->end_ms,
+					    clients->now_ms));
+	}
 	change_elements(command, "add", set, fjson_object_get(old));
 	change_elements(command, "delete", set, old);
 	change_elements(command, "add", set, now);
 }
 
 void
-command_clients(struct command *command, struct want *const *clients,
-	size_t count, int64_t now_ms)
+command_clients(struct command *command, const struct command_clients *clients)
 {
-	for
-		EACH_SET(set)
-		{
-			struct fjson_object *old, *now;
+	enum command_kind kind =
+		clients->spare ? COMMAND_SPARE : COMMAND_CLIENTS;
+	const struct command_set *set = NULL;
 
-			if (set->wide)
-				continue;
-			old = array();
-			now = array();
-			for (size_t i = 0; i < count; i++) {
-				const struct want *want = clients[i];
-
-				if (want->net.addr.family != set->family)
-					continue;
-				if (want->present && want->change == WANT_NEW)
-					append(old, network_value(
-							    &want->net, false));
-				if (want->end_ms > now_ms)
-					append(now,
-						element(&want->net, false,
-							want->end_ms, now_ms));
-			}
-			change_clients(command, set, old, now);
-		}
+	while ((set = next_set(set, kind)))
+		change_clients(command, set, clients);
 }
 
 void
 command_forget(struct command *command)
 {
-	for
-		EACH_SET(set)
-	if (!set->wide)
+	const struct command_set *set = NULL;
+
+	while ((set = next_set(set, COMMAND_CLIENTS)))
 		flush_set(command, set);
 }
 
 void
 command_wide(struct command *command, const struct wants *wants, int64_t now_ms)
 {
-	for
-		EACH_SET(set)
-		{
-			struct fjson_object *elements;
-			struct want_part *parts;
-			size_t count;
+	const struct command_set *set = NULL;
 
-			if (!set->wide || set->exempt)
-				continue;
-			count = want_parts(wants, set->family, now_ms, &parts);
-			elements = array();
-			for (size_t i = 0; i < count; i++)
-				append(elements,
-					element(&parts[i].net, true,
-						parts[i].end_ms, now_ms));
-			free(parts);
-			flush_set(command, set);
-			change_elements(command, "add", set, elements);
-		}
+	while ((set = next_set(set, COMMAND_WIDE))) {
+		struct fjson_object *elements;
+		struct want_part *parts;
+		size_t count;
+
+		count = want_parts(wants, set->family, now_ms, &parts);
+		elements = array();
+		for (size_t i = 0; i < count; i++)
+			append(elements, element(&parts[i].net, true,
+						 parts[i].end_ms, now_ms));
+		free(parts);
+		flush_set(command, set);
+		change_elements(command, "add", set, elements);
+	}
 }

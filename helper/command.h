@@ -24,17 +24,23 @@ bool command_is_empty(const struct command *command);
 const char *command_text(struct command *command);
 void command_free(struct command *command);
 
-/* Table, sets, chains and rules; what the sets hold stays. anew: whatever is
- * there of that name is deleted first. */
-void command_install(
-	struct command *command, const struct wire_options *options, bool anew);
+/* Table, sets, chains and rules; what the sets hold stays. spare: with the
+ * spare sets, too; else they are deleted. */
+void command_install(struct command *command,
+	const struct wire_options *options, bool spare);
 /* The exempt sets hold these and nothing else. */
 void command_exempt(struct command *command, const struct netset *exempt);
 /* What is to be done about each of these clients. Those that may be present
  * are added, deleted and added: adding one that is there keeps its old timeout
  * on kernels before 6.12, deleting one that is not there refuses all. */
-void command_clients(struct command *command, struct want *const *clients,
-	size_t count, int64_t now_ms);
+struct command_clients {
+	struct want *const *items;
+	size_t count;
+	int64_t now_ms;
+	bool spare; /* in the spare sets */
+};
+void command_clients(
+	struct command *command, const struct command_clients *clients);
 /* The sets of wide bans hold what is wanted and nothing else. */
 void command_wide(
 	struct command *command, const struct wants *wants, int64_t now_ms);
@@ -46,13 +52,18 @@ void command_remove(struct command *command);
  * reads every element to list a single table, even tersely. */
 void command_list(struct command *command, const char *set);
 
-/* The names of the sets, by family; sets[i].wide tells which. */
-struct command_set {
-	const char *name, *type;
-	uint8_t family;
-	bool wide, exempt;
+/* Spare sets hold clients while the sets proper are emptied and filled. */
+enum command_kind {
+	COMMAND_EXEMPT, /* networks never banned: an interval set */
+	COMMAND_CLIENTS,
+	COMMAND_WIDE, /* wider bans: an interval set */
+	COMMAND_SPARE,
 };
-enum { COMMAND_SETS = 6 };
-extern const struct command_set command_sets[COMMAND_SETS];
+enum { COMMAND_SETS = 8 };
+extern const struct command_set {
+	const char *name;
+	enum command_kind kind;
+	uint8_t family;
+} command_sets[COMMAND_SETS];
 
 #endif

@@ -19,6 +19,8 @@
 
 enum {
 	SLICE = 5000,
+	/* As many in one transaction take 250 MB. */
+	REWRITE_MAX = 100000,
 	/* A reload comes as many changes: mend when it is over, or has gone
 	 * on for long enough. */
 	QUIET_MS = 100,
@@ -59,13 +61,21 @@ run(struct keeper *keeper, struct command *command)
 	return result;
 }
 
+static void
+clients_command(struct keeper *keeper, struct command *command,
+	struct want *const *clients, size_t count)
+{
+	command_clients(command, &(struct command_clients){clients, count,
+					 keeper_now_ms(), keeper->spare});
+}
+
 static int
 write_clients(struct keeper *keeper, struct want *const *clients, size_t count)
 {
 	struct command command;
 
 	command_begin(&command, keeper->nft.table);
-	command_clients(&command, clients, count, keeper_now_ms());
+	clients_command(keeper, &command, clients, count);
 	if (!command_is_empty(&command))
 		return run(keeper, &command);
 	command_free(&command);
@@ -134,45 +144,15 @@ write_changes(struct keeper *keeper)
 	return result;
 }
 
-/* The sets' contents are replaced in one transaction: what stays banned is
- * banned all the while, and what is not known here goes. */
-static int
-rewrite_all(struct keeper *keeper)
-{
-	struct wants *wants = &keeper->wants;
-	struct command command;
-	int result;
-
-	want_mend_all(wants, true);
-	command_begin(&command, keeper->nft.table);
-	command_forget(&command);
-	command_clients(&command, wants->changed, wants->changed_count,
-		keeper_now_ms());
-	result = run(keeper, &command);
-	if (result == 0) {
-		for (size_t i = 0; i < wants->changed_count; i++)
-			want_told(wants, wants->changed[i]);
-		wants->changed_count = 0;
-		keeper->unknown = false;
-		return write_wide(keeper);
-	}
-	if (nft_is_general(result))
-		return result;
-	/* Some element is refused: find it, at the price of a gap. */
-	command_begin(&command, keeper->nft.table);
-	command_forget(&command);
-	result = run(keeper, &command);
-	keeper->unknown = result < 0;
-	return result < 0 ? result : write_changes(keeper);
-}
-
 static int
 run_install(struct keeper *keeper, bool anew)
 {
 	struct command command;
 
 	command_begin(&command, keeper->nft.table);
-	command_install(&command, &keeper->options, anew);
+	if (anew)
+		command_remove(&command);
+	command_install(&command, &keeper->options, keeper->unknown);
 	command_exempt(&command, &keeper->exempt);
 	return run(keeper, &command);
 }
@@ -185,7 +165,7 @@ install_table(struct keeper *keeper)
 	/* What is there is not what an earlier version or we made. */
 	if (result == -EEXIST || result == -EBUSY || result == -EOPNOTSUPP ||
 		result == -EINVAL) {
-		log_warn("table remake name=%s: what is there cannot be used",
+		log_warn("remake table=%s: what is there is not ours",
 			keeper->nft.table);
 		result = run_install(keeper, true);
 		if (result == 0)
@@ -196,6 +176,68 @@ install_table(struct keeper *keeper)
 	free(keeper->described);
 	keeper->described = nft_describe(&keeper->nft);
 	return 0;
+}
+
+/* The sets of clients are emptied and filled in one transaction. */
+static int
+rewrite_at_once(struct keeper *keeper)
+{
+	struct wants *wants = &keeper->wants;
+	struct command command;
+	int result;
+
+	command_begin(&command, keeper->nft.table);
+	command_forget(&command);
+	clients_command(keeper, &command, wants->changed, wants->changed_count);
+	result = run(keeper, &command);
+	if (result < 0)
+		return result;
+	for (size_t i = 0; i < wants->changed_count; i++)
+		want_told(wants, wants->changed[i]);
+	wants->changed_count = 0;
+	return 0;
+}
+
+/* The same by way of the spare sets, which takes longer but little memory,
+ * and lets a bad element be found. */
+static int
+rewrite_slowly(struct keeper *keeper)
+{
+	struct command command;
+	int result;
+
+	keeper->spare = true;
+	result = write_changes(keeper);
+	keeper->spare = false;
+	if (result < 0)
+		return result;
+	command_begin(&command, keeper->nft.table);
+	command_forget(&command);
+	result = run(keeper, &command);
+	if (result < 0)
+		return result;
+	want_mend_all(&keeper->wants, true);
+	return write_changes(keeper);
+}
+
+/* What is in the sets is replaced: what stays banned is banned all the while,
+ * and what is not known here goes. The spare sets are there. */
+static int
+rewrite_all(struct keeper *keeper)
+{
+	int result = -EINVAL;
+
+	want_mend_all(&keeper->wants, true);
+	if (keeper->wants.changed_count <= REWRITE_MAX)
+		result = rewrite_at_once(keeper);
+	if (result < 0 && !nft_is_general(result))
+		result = rewrite_slowly(keeper);
+	if (result == 0)
+		result = write_wide(keeper);
+	if (result < 0)
+		return result;
+	keeper->unknown = false;
+	return install_table(keeper); /* without the spare sets */
 }
 
 static int
@@ -214,24 +256,24 @@ mend(struct keeper *keeper)
 int
 keeper_install(struct keeper *keeper, const struct wire_options *options)
 {
-	bool again = keeper->installed;
+	bool remade = options->prefix6 != keeper->wants.prefix6;
 	int result;
 
 	keeper->options = *options;
-	if (!again) {
+	if (!keeper->installed) {
 		free(keeper->described);
 		keeper->described = nft_describe(&keeper->nft);
 		keeper->unknown = keeper->described != NULL;
 	}
-	if (options->prefix6 != keeper->wants.prefix6)
+	if (remade)
 		want_reclassify(&keeper->wants, options->prefix6);
-	else
-		again = false;
+	remade = remade && keeper->installed;
+	keeper->unknown = keeper->unknown || remade;
 	result = install_table(keeper);
-	keeper->installed = keeper->installed || result == 0;
 	if (result < 0)
 		return result;
-	return again ? rewrite_all(keeper) : write_changes(keeper);
+	keeper->installed = true;
+	return remade ? rewrite_all(keeper) : write_changes(keeper);
 }
 
 /* Whether the union changed. */
@@ -351,7 +393,8 @@ keeper_list(struct keeper *keeper,
 	int result = keeper->wants.count > LIST_MAX ? -E2BIG : 0;
 
 	for (size_t i = 0; result == 0 && i < COMMAND_SETS; i++)
-		if (!command_sets[i].exempt)
+		if (command_sets[i].kind == COMMAND_CLIENTS ||
+			command_sets[i].kind == COMMAND_WIDE)
 			result = nft_list(&keeper->nft, &command_sets[i],
 				keeper->wants.prefix6, item, arg);
 	return result;
@@ -386,7 +429,8 @@ client_gone(const char *name, const uint8_t *key, size_t len, void *arg)
 	for (size_t i = 0; i < COMMAND_SETS; i++) {
 		const struct command_set *set = &command_sets[i];
 
-		if (set->wide || strcmp(set->name, name) != 0 ||
+		if (set->kind != COMMAND_CLIENTS ||
+			strcmp(set->name, name) != 0 ||
 			len != (set->family == ADDR_V4 ? 4U : 16U))
 			continue;
 		net.addr.family = set->family;
@@ -440,10 +484,14 @@ mend_now(struct keeper *keeper, int64_t now_ms)
 	if (result == -ENOENT)
 		result = mend(keeper);
 	if (result < 0) {
+		keeper->mend_all = true;
+		keeper->hit_ms = now_ms;
+		keeper->mend_ms = now_ms + QUIET_MS;
+		if (result == -ENOENT) /* deleted again at this moment */
+			return false;
+		keeper->mend_ms = now_ms + AGAIN_MS;
 		log_err("mend table=%s error=\"%s\"", keeper->nft.table,
 			strerror(-result));
-		keeper->mend_all = true;
-		keeper->mend_ms = now_ms + AGAIN_MS;
 		return false;
 	}
 	keeper->mend_all = false;

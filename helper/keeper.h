@@ -19,7 +19,9 @@ struct keeper {
 	struct wants wants;
 	struct wire_options options;
 	bool installed;	 /* there is a table of ours, and it is mended */
-	bool unknown;	 /* its sets may hold more than is wanted */
+	bool unknown;	 /* its sets may hold more than is wanted, and it has
+			    the spare sets */
+	bool spare;	 /* clients are written to those */
 	char *described; /* the table as we left it */
 	struct netset asked, exempt; /* asked: without the host's own */
 	/* CLOCK_BOOTTIME; INT64_MAX: not due. */

@@ -241,7 +241,7 @@ nft_list(struct nft *nft, const struct command_set *set, uint8_t prefix6,
 
 	if (result < 0)
 		return result;
-	if (!set->wide && set->family == ADDR_V6)
+	if (set->kind == COMMAND_CLIENTS && set->family == ADDR_V6)
 		prefix = prefix6;
 	root = fjson_tokener_parse(answer);
 	elements = find_elements(root);

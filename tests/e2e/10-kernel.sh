@@ -4,13 +4,15 @@
 # mailban-nft against the real kernel, in private mount and network namespaces:
 # what it makes, what that does to real packets, and that it is made good when
 # somebody else destroys it. Needs root and nftables; touches nothing outside
-# its namespaces. Run from the top of the build tree.
+# its namespaces.
 #
-# MAILBAN_NFT, HELPER_CLIENT: the programs to test.
+# MAILBAN_NFT, HELPER_CLIENT: the programs to test. builddir: where they are
+# otherwise.
 
 set -u
-nft_helper=$(realpath "${MAILBAN_NFT:-helper/mailban-nft}")
-client=$(realpath "${HELPER_CLIENT:-tests/e2e/helper_client}")
+top=${builddir:-$(dirname "${BASH_SOURCE[0]}")/../..}
+nft_helper=$(realpath "${MAILBAN_NFT:-$top/helper/mailban-nft}")
+client=$(realpath "${HELPER_CLIENT:-$top/tests/e2e/helper_client}")
 
 if [ -z "${KERNEL_TEST:-}" ]; then
 	if [ "$(id -u)" != 0 ]; then
@@ -26,7 +28,7 @@ export LC_ALL=C PATH=/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin
 tmp=/run/kernel-test
 mount -t tmpfs tmpfs /run
 mkdir -p $tmp /run/netns
-failed=0
+failed=0 count=0
 
 # The users, in files of our own.
 for file in passwd group; do
@@ -45,11 +47,11 @@ done
 # ---- Saying and waiting ----
 
 ok() {
-	echo "ok - $1"
+	echo "ok $((++count)) - $1"
 }
 
 not_ok() {
-	echo "not ok - $1"
+	echo "not ok $((++count)) - $1"
 	failed=1
 }
 
@@ -119,8 +121,8 @@ host() {
 
 # connects NETNS ADDRESS PORT: a new TCP connection gets our greeting.
 connects() {
-	ip netns exec "$1" timeout 0.7 bash -c \
-		"exec 7<>/dev/tcp/$2/$3 && read -r -t 0.6 line <&7 &&
+	ip netns exec "$1" timeout 0.5 bash -c \
+		"exec 7<>/dev/tcp/$2/$3 && read -r -t 0.4 line <&7 &&
 		[ \"\$line\" = hello ]" 2>/dev/null
 }
 
@@ -176,7 +178,7 @@ mkdir -m 755 $tmp/socket
 start_service() {
 	"$nft_helper" --listen $tmp/socket/nft "$@" 2>>$tmp/log &
 	service=$!
-	within 5 test -S $tmp/socket/nft
+	within 5 ask pause 0
 }
 
 ask() {
@@ -455,5 +457,6 @@ timeout 60 "$client" --helper "$nft_helper" install . fill 20000 600 \
 	pour 500 700 list >$tmp/answer 2>&1
 check "20,000 bans" test "$(grep -c '^item' $tmp/answer)" = 20000
 
+echo "1..$count"
 [ $failed = 0 ] || tail -n 20 $tmp/log | sed 's/^/# /'
 exit $failed

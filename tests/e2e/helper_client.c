@@ -95,22 +95,30 @@ print_items(const struct wire_header *header, const char *word)
 static void
 print_answer(const char *request, double start)
 {
+	struct pollfd polled = {peer, POLLIN, 0};
 	struct wire_header header;
+	double took;
+	int status;
 
 	do {
 		receive(&header, 120000);
-		if (header.type == WIRE_ITEMS)
-			print_items(&header, "item");
+		print_items(&header,
+			header.type == WIRE_ITEMS ? "item" : "refused");
 		if (header.type == WIRE_HEALED)
 			printf("healed\n");
 	} while (header.type == WIRE_HEALED ||
 		 (header.type == WIRE_ITEMS && !(header.flags & WIRE_LAST)));
 	if (header.seq != seq)
 		fatal("answer to %u, not %u", header.seq, seq);
-	print_items(&header, header.type == WIRE_DONE ? "refused" : "last");
+	took = (now_s() - start) * 1000;
+	status = header.status;
+	while (header.type == WIRE_DONE && header.count > 0 &&
+		poll(&polled, 1, 50) == 1) {
+		receive(&header, 0);
+		print_items(&header, "refused");
+	}
 	printf("%s status=%s ms=%.1f\n", request,
-		header.status ? strerror(-header.status) : "ok",
-		(now_s() - start) * 1000);
+		status ? strerror(-status) : "ok", took);
 	(void)fflush(stdout);
 }
 
