@@ -94,17 +94,19 @@ become(uid_t uid, gid_t gid)
 	return all;
 }
 
-/* What needs CAP_SETPCAP: nothing comes back through an exec either. */
+/* What needs CAP_SETPCAP: nothing comes back through an exec either, but for
+ * what is passed on. */
 static void
-lock_down(void)
+lock_down(bool pass_on)
 {
 	unsigned long bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED |
 			     SECBIT_NO_SETUID_FIXUP_LOCKED |
-			     SECBIT_KEEP_CAPS_LOCKED |
-			     SECBIT_NO_CAP_AMBIENT_RAISE |
-			     SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
+			     SECBIT_KEEP_CAPS_LOCKED;
 	int present = prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
 
+	if (!pass_on)
+		bits |= SECBIT_NO_CAP_AMBIENT_RAISE |
+			SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
 	use_caps(CAP_SETPCAP, CAP_SETPCAP);
 	if (!has(CAPNG_EFFECTIVE, CAP_SETPCAP))
 		return;
@@ -188,8 +190,8 @@ prove_root_gone(void)
 		fatal("root was given up and came back: setgid");
 }
 
-void
-priv_drop(uid_t uid, gid_t gid, bool keep_net_admin)
+static void
+drop(uid_t uid, gid_t gid, bool keep_net_admin, bool pass_on)
 {
 	gid_t none = 0;
 	bool root = is_root(), changed = false;
@@ -198,7 +200,7 @@ priv_drop(uid_t uid, gid_t gid, bool keep_net_admin)
 		changed = become(uid, gid);
 	if (root && !changed && geteuid() != 0)
 		fatal("root is put aside and can't be given up");
-	lock_down();
+	lock_down(pass_on);
 	drop_caps(keep_net_admin);
 	prove_caps(keep_net_admin);
 	if (changed)
@@ -210,6 +212,24 @@ priv_drop(uid_t uid, gid_t gid, bool keep_net_admin)
 	if (root && !changed)
 		log_warn("still root, without any capability: this process "
 			 "may not become another user (no CAP_SETUID)");
+}
+
+void
+priv_drop(uid_t uid, gid_t gid, bool keep_net_admin)
+{
+	drop(uid, gid, keep_net_admin, false);
+}
+
+void
+priv_drop_to_start(uid_t uid, gid_t gid)
+{
+	drop(uid, gid, true, true);
+	read_caps();
+	capng_update(CAPNG_ADD, CAPNG_INHERITABLE, CAP_NET_ADMIN);
+	if (capng_apply(CAPNG_SELECT_CAPS) != 0 ||
+		prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_ADMIN, 0,
+			0) < 0)
+		fatal("can't pass CAP_NET_ADMIN on: %s", strerror(errno));
 }
 
 int

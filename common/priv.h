@@ -25,6 +25,10 @@ bool priv_has_net_admin(void);
  * without CAP_SETUID, Ubuntu's as user syslog. */
 void priv_drop(uid_t uid, gid_t gid, bool keep_net_admin);
 
+/* The same, keeping CAP_NET_ADMIN for the programs that this process will
+ * start (in its ambient set) as well. */
+void priv_drop_to_start(uid_t uid, gid_t gid);
+
 /* uid and gid of a user by name; -ENOENT when there is none. */
 int priv_lookup(const char *user, uid_t *uid, gid_t *gid);
 

@@ -94,8 +94,10 @@ end_helper(pid_t *child)
 {
 	if (*child <= 0)
 		return;
-	(void)kill(*child, SIGKILL);
-	(void)waitpid(*child, NULL, 0);
+	if (waitpid(*child, NULL, WNOHANG) == 0) {
+		(void)kill(*child, SIGKILL);
+		(void)waitpid(*child, NULL, 0);
+	}
 	*child = 0;
 }
 
@@ -136,7 +138,7 @@ become_starter(int fd)
 	if (fd > STDERR_FILENO + 1)
 		(void)close_range(STDERR_FILENO + 1, (unsigned)fd - 1, 0);
 	(void)close_range((unsigned)fd + 1, ~0U, 0);
-	priv_drop(uid, gid, true);
+	priv_drop_to_start(uid, gid);
 }
 
 int
