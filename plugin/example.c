@@ -175,6 +175,9 @@ check_addr(const struct example *example, const struct match *match)
 
 	if (!match->has_addr && !example->has_addr)
 		return NULL;
+	/* It charges nobody, whoever it was. */
+	if (!example->has_addr && match->class == CLASS_NONE)
+		return NULL;
 	if (!example->has_addr)
 		return xasprintf("the match example gives %s; write it behind "
 				 "the message, as \"  ->  %s\"",

@@ -26,6 +26,8 @@ share_program(const struct ruledef *a, const struct ruledef *b)
 static bool
 same_outcome(const struct match *a, const struct match *b)
 {
+	if (a->class == CLASS_NONE && b->class == CLASS_NONE)
+		return true;
 	return a->class == b->class && a->has_addr == b->has_addr &&
 	       (!a->has_addr ||
 		       memcmp(&a->addr, &b->addr, sizeof a->addr) == 0);

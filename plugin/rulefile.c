@@ -371,9 +371,6 @@ ruledef_finish(const struct ruledef *def, struct match *match)
 {
 	match->rule = &def->rule;
 	match->class = def->rule.class;
-	/* Nobody is to be charged, whoever it was. */
-	if (match->class == CLASS_NONE)
-		match->has_addr = false;
 }
 
 void

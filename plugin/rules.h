@@ -33,8 +33,8 @@ struct rule {
 	uint32_t weight_percent; /* 100 unless the rule says otherwise */
 	enum rule_reports reports;
 	bool unknown_user; /* the line says that there is no such user */
-	uint64_t matched;	 /* since load */
-	int64_t last_us;	 /* time of the last message it matched, or 0 */
+	uint64_t matched;  /* since load */
+	int64_t last_us;   /* time of the last message it matched, or 0 */
 };
 
 /* What one message came to. Spans borrow from the message. */
@@ -43,7 +43,8 @@ struct match {
 	enum class class;	 /* CLASS_NONE when no rule matched, or none
 				    is to be charged */
 	bool has_addr;
-	struct addr addr;    /* the client, when has_addr */
+	struct addr addr;    /* the client, when has_addr; with CLASS_NONE it
+				is not charged, but may be that of a session */
 	uint32_t count;	     /* attempts in this one line (<COUNT>), 1 or more,
 				not yet times message.repeat */
 	struct span user;    /* <USER>: attempted or real user name; text NULL

@@ -62,6 +62,9 @@ static const struct refused refused[] = {
 	{"weight tail", NAMED "weight = 50%%\n", "is no weight"},
 	{"weight long", NAMED "weight = 0.505\n", "is no weight"},
 	{"policy", NAMED "policy = strict\n", "no policy \"strict\""},
+	{"reports", NAMED "reports = all\n",
+		"reports: \"all\" is none of attempt, session, backend"},
+	{"unknown_user", NAMED "unknown_user = 1\n", "neither yes nor no"},
 	{"enabled", NAMED "enabled = maybe\n", "neither yes nor no"},
 	{"unmatched", PATTERN "match = to 192.0.2.1 -> 192.0.2.1\n" NOMATCH,
 		"f:5: [r] the match example is not matched"},
@@ -225,7 +228,7 @@ matches_in_order(void **state)
 	expect(rules, "postfix/smtpd", FAILED ": x",
 		"failure auth-failure 203.0.113.9");
 	expect(rules, "postfix/smtpd", FAILED ": Connection lost",
-		"trouble none -");
+		"trouble none 203.0.113.9");
 	expect(rules, "other/smtpd", "disconnect from unknown[192.0.2.1]",
 		"unknown unknown-client 192.0.2.1");
 	expect(rules, "postfix/smtp", FAILED ": x", "- none -");
