@@ -113,7 +113,8 @@ lock_down(bool pass_on)
 	/* The kernel says where its capabilities end. */
 	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0;
 		cap++)
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+		if (!(pass_on && cap == CAP_NET_ADMIN) &&
+			prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
 			fatal("can't empty the bounding set: %s",
 				strerror(errno));
 	if (present > 0)
