@@ -170,7 +170,7 @@ take_what_is_left(struct ledger *ledger, bool *moved)
 	if (rc < 0)
 		return rc;
 	if (count)
-		ledger->closed = numbers[count - 1];
+		atomic_store(&ledger->closed, numbers[count - 1]);
 	free(numbers);
 	rc = ledger_take_segments(ledger, ledger->closed, 0);
 	if (rc == -EUCLEAN && (rc = ledger_begin_anew(ledger)) == 0) {
@@ -303,6 +303,7 @@ ledger_start(struct ledger *ledger)
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
 	sqlite3_progress_handler(ledger->db.sqlite, 0, NULL, NULL);
+	ledger_note_files(ledger);
 	ledger->running = true;
 	rc = pthread_create(&ledger->thread, NULL, thread_main, ledger);
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -340,10 +341,9 @@ ledger_take_over(struct ledger *ledger, uint64_t segment)
 	if (!segment)
 		return;
 	(void)pthread_mutex_lock(&ledger->mutex);
-	if (segment > ledger->closed)
-		ledger->closed = segment;
+	if (segment > atomic_load(&ledger->closed))
+		atomic_store(&ledger->closed, segment);
 	ledger->woken = true;
-	(void)atomic_fetch_add(&ledger->backlog, 1);
 	(void)pthread_cond_signal(&ledger->wake);
 	(void)pthread_mutex_unlock(&ledger->mutex);
 }
@@ -351,7 +351,11 @@ ledger_take_over(struct ledger *ledger, uint64_t segment)
 size_t
 ledger_backlog(const struct ledger *ledger)
 {
-	return atomic_load(&ledger->backlog);
+	size_t counted = atomic_load(&ledger->backlog);
+
+	if (atomic_load(&ledger->taken) >= atomic_load(&ledger->closed))
+		return 0;
+	return counted ? counted : 1;
 }
 
 int

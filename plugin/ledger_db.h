@@ -81,9 +81,10 @@ struct ledger {
 	pthread_cond_t wake;
 	/* Under the mutex. */
 	struct ledger_limits limits;
-	uint64_t closed; /* segments up to this one may be taken */
 	bool stop, woken;
 
+	_Atomic uint64_t closed; /* segments up to this one may be taken */
+	_Atomic uint64_t taken;	 /* and have been */
 	_Atomic uint64_t last_seq, durable_seq;
 	_Atomic int64_t horizon_us;
 	_Atomic size_t backlog;
@@ -104,6 +105,9 @@ void ledger_db_abandon(struct ledger_db *db);
 void ledger_db_close(struct ledger_db *db);
 /* The files that the name leads to now. */
 int ledger_db_look(struct ledger_db *db, const char *path);
+/* ledger_schema.c: brings a connection's database to this version, creating
+ * what there is not. As ledger_db_open. */
+int ledger_set_up(sqlite3 *sqlite, const struct digest_key *key);
 /* Runs each step the database lacks, in a transaction of its own. */
 int ledger_migrate(sqlite3 *sqlite, const char *const *steps, int count);
 /* The version of the last step. */

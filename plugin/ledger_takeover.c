@@ -295,6 +295,8 @@ ledger_take_segments(struct ledger *ledger, uint64_t last, int64_t deadline_ms)
 		publish(ledger);
 	}
 	free(numbers);
+	if (taken == count)
+		atomic_store(&ledger->taken, last);
 	if (taken && fsync(ledger->folder_fd) < 0 && rc == 0)
 		rc = -errno;
 	return rc;
