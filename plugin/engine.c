@@ -195,10 +195,19 @@ void
 engine_message(struct engine *engine, const char *line, size_t len)
 {
 	int64_t now_us = engine_now();
+	struct message_peek peek;
 	struct message message;
 	struct match match;
 
 	engine->count.lines++;
+	/* Most messages are of no interest to any rule, which can be told
+	 * before they are parsed. */
+	if (message_peek(line, len, &peek) &&
+		!rules_may_match(engine->rules, peek.program, peek.msg)) {
+		engine->last_message_us = now_us;
+		engine->count.matched[CLASS_NONE]++;
+		return;
+	}
 	if (message_parse_json(engine->reader, line, len, now_us, &message) <
 		0) {
 		engine->count.bad++;

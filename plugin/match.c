@@ -60,6 +60,7 @@ struct matcher {
 	size_t words;	  /* of these two */
 	struct entry *entries;
 	size_t entry_count;
+	bool blind;    /* a gram may look different in JSON, see below */
 	uint64_t *map; /* bit a hashed gram */
 	int *slots;    /* first entry by hashed gram, or NONE */
 	unsigned map_shift, slot_shift;
@@ -115,7 +116,17 @@ count_grams(struct ruledef *const *defs, size_t count)
 	return counters;
 }
 
-/* Where the rarest gram of a literal is, and how often it occurs. */
+/* Whether JSON, as rsyslog's jsonf writes it, puts a backslash before any of
+ * these bytes. */
+static bool
+is_escaped(const char *text, size_t len)
+{
+	return memchr(text, '/', len) || memchr(text, '"', len) ||
+	       memchr(text, '\\', len);
+}
+
+/* Where the rarest gram of a literal is, and how often it occurs. One that
+ * JSON would escape is taken only where there is no other. */
 static size_t
 rarest(const struct literal *literal, const uint32_t *counters, uint32_t *out)
 {
@@ -126,6 +137,8 @@ rarest(const struct literal *literal, const uint32_t *counters, uint32_t *out)
 		uint32_t count = counters[hash(
 			gram_at(literal->text + i), 32 - COUNTERS_LOG2)];
 
+		if (is_escaped(literal->text + i, GRAM))
+			count = UINT32_MAX / LITERAL_SET_MAX;
 		if (count < *out) {
 			*out = count;
 			best = i;
@@ -181,6 +194,7 @@ entry_for(struct matcher *matcher, const struct literal *literal,
 	*entry = (struct entry){.literal = *literal};
 	entry->gram_at = rarest(literal, counters, &count);
 	entry->gram = gram_at(literal->text + entry->gram_at);
+	matcher->blind |= is_escaped(literal->text + entry->gram_at, GRAM);
 	return entry;
 }
 
@@ -202,8 +216,10 @@ index_unit(struct matcher *matcher, size_t unit, const uint32_t *counters)
 
 	literal_find(matcher->units[unit].pattern->text, &sets);
 	set = best_set(&sets, counters);
-	if (!set)
+	if (!set) {
 		set_bit(matcher->always, unit);
+		matcher->blind = true;
+	}
 	for (size_t i = 0; set && i < set->count; i++)
 		add_to_entry(
 			entry_for(matcher, &set->items[i], counters), unit);
@@ -412,6 +428,50 @@ matcher_run_plain(const struct matcher *matcher, struct span msg,
 		return unit->def;
 	}
 	return NULL;
+}
+
+/* Whether the literal stands in the escaped text, its gram being at that
+ * place: from the gram on it is compared, a backslash being no byte. What is
+ * in front of the gram is not looked at, but for how far the start is. */
+static bool
+may_stand(const struct entry *entry, struct span escaped, size_t at)
+{
+	const struct literal *literal = &entry->literal;
+
+	if (literal->anchored && at != entry->gram_at &&
+		!is_escaped(literal->text, entry->gram_at))
+		return false;
+	for (size_t i = entry->gram_at; i < literal->len; i++, at++) {
+		if (at < escaped.len && escaped.text[at] == '\\')
+			at++;
+		if (at >= escaped.len || escaped.text[at] != literal->text[i])
+			return false;
+	}
+	return true;
+}
+
+bool
+matcher_may_match(const struct matcher *matcher, struct span escaped)
+{
+	const uint64_t *map = matcher->map;
+	unsigned shift = matcher->map_shift;
+
+	if (matcher->blind)
+		return true;
+	for (size_t i = 0; i + GRAM <= escaped.len; i++) {
+		uint32_t gram = gram_at(escaped.text + i);
+		uint32_t bit = hash(gram, shift);
+		int index;
+
+		if (__builtin_expect(!(map[bit / 64] >> bit % 64 & 1), 1))
+			continue;
+		for (index = matcher->slots[hash(gram, matcher->slot_shift)];
+			index != NONE; index = matcher->entries[index].next)
+			if (matcher->entries[index].gram == gram &&
+				may_stand(&matcher->entries[index], escaped, i))
+				return true;
+	}
+	return false;
 }
 
 size_t

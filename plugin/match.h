@@ -22,6 +22,9 @@ void matcher_free(struct matcher *matcher);
  * matches. */
 struct ruledef *matcher_run(const struct matcher *matcher, struct span msg,
 	size_t *cursor, struct match *out);
+/* Whether any pattern could match the text that this becomes when JSON's
+ * backslashes are taken out. False only when surely none does. */
+bool matcher_may_match(const struct matcher *matcher, struct span escaped);
 /* The same by trying everything, for the tests. */
 struct ruledef *matcher_run_plain(const struct matcher *matcher,
 	struct span msg, size_t *cursor, struct match *out);

@@ -43,6 +43,19 @@ void message_reader_free(struct message_reader *reader);
 int message_parse_json(struct message_reader *reader, const char *line,
 	size_t len, int64_t now_us, struct message *out);
 
+/* What can be said of a line of JSON without parsing it. */
+struct message_peek {
+	struct span program; /* as in struct message; borrows from tag */
+	struct span msg;     /* JSON's escapes still in it; borrows from the
+				line */
+	char tag[128];
+	size_t tag_len;
+};
+
+/* False: the line must be parsed to know anything. True: a message with that
+ * program and that msg, if it is good JSON at all. */
+bool message_peek(const char *line, size_t len, struct message_peek *out);
+
 /* Parses one line of a log file: RFC 3164 ("Nov 25 10:00:00 host tag[1]: x"),
  * RFC 3339 or RFC 5424 time stamps, an optional "<PRI>". A time without a
  * year is taken in UTC, in the year that puts it nearest to now_us and not

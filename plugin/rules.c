@@ -154,6 +154,14 @@ rules_match_from(struct rules *rules, const struct message *message,
 }
 
 bool
+rules_may_match(struct rules *rules, struct span program, struct span escaped)
+{
+	const struct matcher *matcher = programs_find(rules->programs, program);
+
+	return matcher && matcher_may_match(matcher, escaped);
+}
+
+bool
 rules_match(
 	struct rules *rules, const struct message *message, struct match *out)
 {

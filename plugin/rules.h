@@ -82,6 +82,12 @@ const struct rule *rules_at(const struct rules *rules, size_t index);
 /* Matches given up since the load because they took too long. */
 uint64_t rules_limit_hits(const struct rules *rules);
 
+/* Whether any rule could match a message of that program whose msg, with
+ * JSON's escapes still in it (message_peek), is this. False only when surely
+ * none does. */
+bool rules_may_match(
+	struct rules *rules, struct span program, struct span escaped);
+
 /* The first rule, in the order of trying, whose program and pattern match.
  * Returns whether one did; *out is set either way. */
 bool rules_match(
