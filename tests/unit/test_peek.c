@@ -123,7 +123,7 @@ test_examples(void **state)
 {
 	DIR *dir = opendir(tree("rules"));
 	const struct dirent *entry;
-	char path[600], *error = NULL;
+	char path[1024], *error = NULL;
 
 	(void)state;
 	assert_non_null(dir);
