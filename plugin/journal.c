@@ -108,12 +108,18 @@ reserve(struct journal *journal, size_t len)
 	journal->unsynced = xreallocarray(journal->unsynced, 1, journal->room);
 }
 
-int
-journal_append(struct journal *journal, const struct record *record)
+void
+journal_add(struct journal *journal, const struct record *record)
 {
 	reserve(journal, RECORD_MAX);
 	journal->len += record_encode(
 		record, &journal->key, journal->unsynced + journal->len);
+}
+
+int
+journal_append(struct journal *journal, const struct record *record)
+{
+	journal_add(journal, record);
 	return journal_flush(journal);
 }
 

@@ -28,6 +28,9 @@ void journal_close(struct journal *journal);
  * memory only, so rsyslog should get no answer (but dots) before
  * journal_flush returns 0. */
 int journal_append(struct journal *journal, const struct record *record);
+/* Keeps it in memory until the next append, flush or sync: one write then
+ * carries both, so that an offence and the ban it caused survive together. */
+void journal_add(struct journal *journal, const struct record *record);
 /* Writes what is kept in memory, if anything, without syncing. */
 int journal_flush(struct journal *journal);
 /* Writes what is left and makes it all durable (fdatasync; the folder too

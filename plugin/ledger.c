@@ -131,6 +131,7 @@ settle_key(struct ledger *ledger, bool *moved)
 		state_make_key(&ledger->key);
 	else if (rc < 0)
 		return rc;
+	*moved = !missing && ledger_is_missing(ledger);
 	if ((rc = ledger_connect(ledger, moved)) < 0 || !missing)
 		return rc;
 	if ((rc = copied_key(ledger, &ledger->key)) < 0)

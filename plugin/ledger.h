@@ -22,13 +22,14 @@ struct ledger_limits {
 
 /* Opens or creates it, moves its schema forward, takes over what the journal
  * still holds. A corrupt one is moved aside (ledger.sqlite.corrupt-<time>)
- * with a clear log line, and *moved is set. Makes the digest key at the first
- * time and gives it out. tick is called now and then on long work, in
- * ledger_restore too (dots to rsyslog). NULL with *error (caller frees) when
- * it can't; one made by a newer mailban is refused and not touched.
- * When another process holds the ledger or its disk is full, it opens all the
- * same: what the journal holds then waits for the thread, and ledger_restore
- * reads it from there. */
+ * with a clear log line, and *moved is set; so it is when the file has gone
+ * though there was one: bans that the kernel has in force are not known here.
+ * Makes the digest key at the first time and gives it out. tick is called now
+ * and then on long work, in ledger_restore too (dots to rsyslog). NULL with
+ * *error (caller frees) when it can't; one made by a newer mailban is refused
+ * and not touched. When another process holds the ledger or its disk is full,
+ * it opens all the same: what the journal holds then waits for the thread, and
+ * ledger_restore reads it from there. */
 struct ledger *ledger_open(const char *folder,
 	const struct ledger_limits *limits, struct digest_key *key,
 	void (*tick)(void *), void *tick_arg, bool *moved, char **error);
@@ -40,10 +41,12 @@ void ledger_limit(struct ledger *ledger, const struct ledger_limits *limits);
 /* Reads back, in order of seq, what the judge needs to stand where it stood:
  * all bans in force now, and from the first counted offence since since_us on
  * also bans that are over, lifts, and the counted offences since since_us.
- * Offences come without host, from, tag and msg. Records borrow until the
- * callback returns. -EUCLEAN: it is corrupt somewhere; it was moved aside and
- * a new one begun, and ledger_lost is set; what was handed out stays true.
- * Call it once, before ledger_start. */
+ * Offences come without host, from, tag and msg. Those above
+ * ledger_durable_seq are not yet known to ledger_has: their digests go into
+ * the caller's digest_set. Records borrow until the callback returns. -EUCLEAN:
+ * it is corrupt somewhere; it was moved aside and a new one begun, and
+ * ledger_lost is set; what was handed out stays true. Call it once, before
+ * ledger_start. */
 int ledger_restore(struct ledger *ledger, int64_t since_us,
 	void (*each)(const struct record *, void *), void *arg);
 

@@ -130,7 +130,9 @@ size_t ledger_key_of(const struct network *net, uint8_t out[LEDGER_KEY_MAX]);
 /* False: it is none. */
 bool ledger_key_network(const uint8_t *key, size_t len, struct network *out);
 
-/* ledger_heal.c: opens both connections, moving a corrupt ledger aside. */
+/* ledger_heal.c: neither it nor a copy to restore it from is there. */
+bool ledger_is_missing(const struct ledger *ledger);
+/* Opens both connections, moving a corrupt ledger aside. */
 int ledger_connect(struct ledger *ledger, bool *moved);
 /* Opens the reader, or opens it anew. */
 int ledger_connect_reader(struct ledger *ledger);

@@ -282,6 +282,17 @@ put_back(struct ledger *ledger)
 	return 0;
 }
 
+bool
+ledger_is_missing(const struct ledger *ledger)
+{
+	bool missing = faccessat(ledger->folder_fd, LEDGER_FILE, F_OK, 0) < 0 &&
+		       faccessat(ledger->folder_fd, RESTORED, F_OK, 0) < 0;
+
+	if (missing)
+		log_warn("ledger missing=%s: a new one is begun", ledger->path);
+	return missing;
+}
+
 int
 ledger_connect(struct ledger *ledger, bool *moved)
 {

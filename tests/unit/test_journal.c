@@ -201,6 +201,24 @@ appended_is_in_the_file(void **state)
 }
 
 static void
+added_goes_in_one_write(void **state)
+{
+	struct fixture *f = *state;
+	struct record record = offence_of(1, 1, 1);
+
+	journal_add(f->journal, &record);
+	assert_holds(f, 0);
+	fail_from(0, 0, 0, 0);
+	assert_int_equal(append(f, 2), 0);
+	assert_int_equal(calls, 1);
+	assert_holds(f, 2);
+	record = offence_of(3, 3, 3);
+	journal_add(f->journal, &record);
+	assert_int_equal(journal_rotate(f->journal), 1);
+	assert_holds(f, 3);
+}
+
+static void
 rotation(void **state)
 {
 	struct fixture *f = *state;
@@ -501,6 +519,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(appended_is_in_the_file),
+		TEST(added_goes_in_one_write),
 		TEST(rotation),
 		cmocka_unit_test(any_call_fails),
 		cmocka_unit_test(any_write_is_cut_short),

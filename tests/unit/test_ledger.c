@@ -914,6 +914,25 @@ corrupt_in_the_middle(void **state)
 }
 
 static void
+deleted_while_stopped(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_false(f->moved); /* the very first start is none */
+	append_stream(f, 1, 3);
+	take_all(f);
+	assert_false(f->moved);
+	close_both(f);
+	delete_it(f);
+	reopen(f);
+	assert_true(f->moved);
+	append_stream(f, 4, 4);
+	take_all(f);
+	assert_false(f->moved);
+	assert_int_equal(ask(f, "SELECT count(*) FROM offence"), 1);
+}
+
+static void
 another_database_is_moved_aside(void **state)
 {
 	struct fixture *f = *state;
@@ -1154,6 +1173,7 @@ main(void)
 		TEST(restored_copy_is_taken_up),
 		TEST(corrupt_at_start),
 		TEST(corrupt_in_the_middle),
+		TEST(deleted_while_stopped),
 		TEST(another_database_is_moved_aside),
 		TEST(newer_version_is_refused),
 		TEST(missing_folder_is_told),
