@@ -149,7 +149,7 @@ correlate_session(struct correlate *correlate, const struct message *message,
 	uint64_t key;
 	struct noted *noted;
 
-	if (!match->session.text)
+	if (!match->session.text || match->class == CLASS_LOGIN)
 		return;
 	key = session_key(correlate, message, match->session);
 	noted = find_or_make(correlate->noted[key % SETS], sizeof(*noted), key,

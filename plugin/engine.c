@@ -133,7 +133,8 @@ log_ban(const struct engine *engine, const struct ban *ban, const char *rule)
 			(long long)((ban->until_us - ban->from_us) / US));
 	log_info("%s client=%s class=%s bantime_s=%s rule=%s count=%u "
 		 "findtime_s=%lld",
-		engine->config->observe ? "observe-ban" : "ban",
+		engine->config->observe || ban->observed ? "observe-ban"
+							 : "ban",
 		network_format(&ban->net, text), class_name(ban->class), time,
 		rule ? rule : "-", ban->count, (long long)(findtime_us / US));
 }
@@ -148,18 +149,38 @@ take_ban(struct engine *engine, const struct ban *ban, const char *rule)
 	if (ban->until_us <= engine_now())
 		return;
 	log_ban(engine, ban, rule);
-	if (engine->kernel)
+	if (engine->kernel && !ban->observed)
 		kernel_ban(engine->kernel, ban);
+}
+
+/* The kernel has no need of the members, now that their network is banned for
+ * at least as long. */
+static void
+take_network_ban(struct engine *engine, const struct ban *ban, const char *rule)
+{
+	size_t count;
+	const struct ban *folded = judge_folded(engine->judge, &count);
+
+	take_ban(engine, ban, rule);
+	for (size_t i = 0; engine->kernel && i < count; i++)
+		if (!folded[i].observed)
+			kernel_lift(engine->kernel, &folded[i].net);
 }
 
 static void
 charge(struct engine *engine, const struct message *message,
 	const struct match *match)
 {
+	struct offence offence = {.addr = match->addr,
+		.class = match->class,
+		.time_us = message->time_us,
+		.weight_percent = match->rule->weight_percent,
+		.user = match->user,
+		.password = match->digest,
+		.unknown_user = match->rule->unknown_user};
 	struct judgement judgement;
 	struct network one;
 	struct digest digest;
-	uint32_t count;
 
 	one = network_of(&match->addr, addr_bits(&match->addr));
 	if (netset_find(&engine->exempt, &one)) {
@@ -168,7 +189,8 @@ charge(struct engine *engine, const struct message *message,
 	}
 	/* Known to be banned: nothing to keep, and no need to know whether
 	 * rsyslog sent it before. This is what a flood costs. */
-	if (judge_find_ban(engine->judge, &one, message->time_us)) {
+	if (judge_is_banned(engine->judge, &match->addr, match->class,
+		    message->time_us)) {
 		engine->count.banned++;
 		return;
 	}
@@ -178,23 +200,29 @@ charge(struct engine *engine, const struct message *message,
 		return;
 	}
 	/* The shell routine counts lines. */
-	count = engine->config->policy == RULES_DAILY_SCRIPT
-		? match->count * message->repeat
-		: correlate_attempts(engine->correlate, message, match);
-	keep_offence(engine, message, match, &digest, count);
-	if (!count)
+	offence.count =
+		engine->config->policy == RULES_DAILY_SCRIPT
+			? match->count * message->repeat
+			: correlate_attempts(engine->correlate, message, match);
+	if (!offence.count) {
+		keep_offence(engine, message, match, &digest, 0);
 		return;
-	engine->count.offences++;
-	judge_offence(engine->judge, &match->addr, match->class,
-		message->time_us, count, &judgement);
+	}
+	judge_offence(engine->judge, &offence, &judgement);
+	keep_offence(engine, message, match, &digest,
+		judgement.verdict == VERDICT_EXCUSED ? 0 : offence.count);
+	if (judgement.verdict != VERDICT_EXCUSED)
+		engine->count.offences++;
 	if (judgement.verdict == VERDICT_BAN)
 		take_ban(engine, &judgement.ban, match->rule->name);
+	if (judgement.network_banned)
+		take_network_ban(engine, &judgement.network, match->rule->name);
 }
 
 void
-engine_message(struct engine *engine, const char *line, size_t len)
+engine_message(
+	struct engine *engine, const char *line, size_t len, int64_t now_us)
 {
-	int64_t now_us = engine_now();
 	struct message_peek peek;
 	struct message message;
 	struct match match;
@@ -219,6 +247,9 @@ engine_message(struct engine *engine, const char *line, size_t len)
 	(void)rules_match(engine->rules, &message, &match);
 	correlate_session(engine->correlate, &message, &match);
 	engine->count.matched[match.class]++;
+	if (match.class == CLASS_LOGIN && match.has_addr)
+		(void)judge_login(engine->judge, &match.addr, &match.user,
+			message.time_us);
 	if (match.class >= CLASS_OFFENCES)
 		return;
 	if (!match.has_addr) {

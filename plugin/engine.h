@@ -75,7 +75,9 @@ void engine_close(struct engine *engine);
 void engine_enforce(
 	struct engine *engine, int wait_ms, void (*tick)(void *), void *arg);
 
-void engine_message(struct engine *engine, const char *line, size_t len);
+/* now_us: engine_now(), as of when the line was read. */
+void engine_message(
+	struct engine *engine, const char *line, size_t len, int64_t now_us);
 /* Whether what that caused is in the journal's file: 0, or the negative errno
  * of a disk that is full, and then the message must not be answered before
  * this gives 0. Costs nothing when nothing is left to be written. */

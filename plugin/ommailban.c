@@ -48,8 +48,9 @@ struct loop {
 	struct engine *engine;
 	struct control *control; /* or NULL */
 	int signal_fd;
-	bool transaction; /* BEGIN was seen, COMMIT not yet */
-	bool owed;	  /* a message is not answered: the disk is full */
+	bool transaction;	 /* BEGIN was seen, COMMIT not yet */
+	size_t owed;		 /* messages that are not answered yet */
+	enum omprog_event event; /* what waits for their answers */
 	bool leave;
 	int64_t ticked_ms, dotted_ms;
 };
@@ -289,18 +290,23 @@ catch_signals(void)
 
 /* --- the loop --- */
 
-/* Answers the message in hand if what it caused is written: in a transaction
+/* Answers the messages in hand if what they caused is written: in a transaction
  * in the file, else on the disk, for then OK promises what COMMIT does. An
- * error would have rsyslog send it again for ever, so until then it gets no
- * answer but dots. */
-static void
-answer_message(struct loop *loop)
+ * error would have rsyslog send them again for ever, so until then they get no
+ * answer but dots. rsyslog sends the next one after the answer; more than one
+ * come from a file. Whether none is left. */
+static bool
+answer_messages(struct loop *loop)
 {
-	loop->owed = engine_flush(loop->engine) < 0 ||
-		(!loop->transaction && engine_commit(loop->engine) < 0);
 	if (!loop->owed)
+		return true;
+	if (engine_flush(loop->engine) < 0 ||
+		(!loop->transaction && engine_commit(loop->engine) < 0))
+		return false;
+	for (; loop->owed; loop->owed--)
 		omprog_answer(loop->omprog,
 			loop->transaction ? "DEFER_COMMIT" : "OK");
+	return true;
 }
 
 static void
@@ -318,36 +324,54 @@ answer_commit(struct loop *loop)
 	omprog_answer(loop->omprog, text);
 }
 
-/* Everything that has been read, or until a message has to wait. */
+static void
+take_mark(struct loop *loop, enum omprog_event mark)
+{
+	switch (mark) {
+	case OMPROG_BEGIN_MARK:
+		loop->transaction = true;
+		omprog_answer(loop->omprog, "OK");
+		break;
+	case OMPROG_COMMIT_MARK:
+		answer_commit(loop);
+		break;
+	case OMPROG_END:
+		loop->leave = true;
+		break;
+	case OMPROG_NOTHING:
+	case OMPROG_LINE:
+	case OMPROG_TOO_LONG:
+		break;
+	}
+}
+
+/* Everything that has been read. What is neither message nor mark waits until
+ * all messages before it are answered. */
 static void
 take_lines(struct loop *loop)
 {
+	enum omprog_event event = loop->event;
+	int64_t now_us = engine_now();
 	const char *line = NULL;
 	size_t len = 0;
 
-	while (!loop->owed) {
-		switch (omprog_next(loop->omprog, &line, &len)) {
-		case OMPROG_NOTHING:
-			return;
-		case OMPROG_END:
-			loop->leave = true;
-			return;
-		case OMPROG_LINE:
-			engine_message(loop->engine, line, len);
-			answer_message(loop);
-			break;
-		case OMPROG_TOO_LONG:
+	while (!loop->leave) {
+		if (event == OMPROG_LINE)
+			engine_message(loop->engine, line, len, now_us);
+		if (event == OMPROG_TOO_LONG)
 			loop->engine->count.too_long++;
-			answer_message(loop);
-			break;
-		case OMPROG_BEGIN_MARK:
-			loop->transaction = true;
-			omprog_answer(loop->omprog, "OK");
-			break;
-		case OMPROG_COMMIT_MARK:
-			answer_commit(loop);
-			break;
+		if (event == OMPROG_LINE || event == OMPROG_TOO_LONG) {
+			loop->owed++;
+		} else {
+			loop->event = event;
+			if (!answer_messages(loop))
+				return;
+			loop->event = OMPROG_NOTHING;
+			take_mark(loop, event);
 		}
+		event = omprog_next(loop->omprog, &line, &len);
+		if (event == OMPROG_NOTHING && !loop->owed)
+			return;
 	}
 }
 
@@ -371,7 +395,6 @@ tick(struct loop *loop)
 
 	if (loop->owed) {
 		dot(loop);
-		answer_message(loop);
 		take_lines(loop);
 	}
 	if (now_ms - loop->ticked_ms < TICK_MS)
