@@ -95,7 +95,7 @@ keep_offence(struct engine *engine, const struct message *message,
 		.tag = message->tag,
 		.msg = message->msg};
 
-	(void)journal_append(engine->journal, &record); /* engine_flush */
+	journal_add(engine->journal, &record);
 	digest_set_add(
 		engine->seen, digest, digest_stamp(message), engine->seq);
 }
@@ -116,7 +116,7 @@ engine_record_ban(struct engine *engine, const struct ban *ban,
 		.rule = span_of(rule),
 		.by = span_of(by)};
 
-	(void)journal_append(engine->journal, &record); /* engine_flush */
+	journal_add(engine->journal, &record);
 }
 
 static void
@@ -317,7 +317,7 @@ record_lift(struct engine *engine, const struct network *net, const char *by)
 		.by = span_of(by)};
 	char text[NETWORK_STRLEN];
 
-	(void)journal_append(engine->journal, &record); /* engine_flush */
+	journal_add(engine->journal, &record);
 	log_info("unban client=%s by=\"%s\"", network_format(net, text), by);
 }
 
