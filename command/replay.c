@@ -81,25 +81,38 @@ static void
 judge_match(struct replay *replay, const struct message *message,
 	struct match *match)
 {
+	struct offence offence = {.addr = match->addr,
+		.class = match->class,
+		.time_us = message->time_us};
 	struct judgement judgement;
-	uint32_t count;
 
 	correlate_session(replay->correlate, message, match);
+	if (match->class == CLASS_LOGIN && match->has_addr)
+		(void)judge_login(replay->judge, &match->addr, &match->user,
+			message->time_us);
 	if (match->class >= CLASS_OFFENCES || !match->has_addr)
 		return;
 	/* The shell routine counts lines. */
-	count = replay->config->policy == RULES_DAILY_SCRIPT
-		? match->count * message->repeat
-		: correlate_attempts(replay->correlate, message, match);
-	if (!count)
+	offence.count =
+		replay->config->policy == RULES_DAILY_SCRIPT
+			? match->count * message->repeat
+			: correlate_attempts(replay->correlate, message, match);
+	if (!offence.count)
 		return;
+	offence.weight_percent = match->rule->weight_percent;
+	offence.user = match->user;
+	offence.password = match->digest;
+	offence.unknown_user = match->rule->unknown_user;
 	replay->offences++;
-	judge_offence(replay->judge, &match->addr, match->class,
-		message->time_us, count, &judgement);
-	if (judgement.verdict != VERDICT_BAN)
-		return;
-	replay->bans++;
-	print_ban(replay, &judgement.ban, match);
+	judge_offence(replay->judge, &offence, &judgement);
+	if (judgement.verdict == VERDICT_BAN) {
+		replay->bans++;
+		print_ban(replay, &judgement.ban, match);
+	}
+	if (judgement.network_banned) {
+		replay->bans++;
+		print_ban(replay, &judgement.network, match);
+	}
 }
 
 static void

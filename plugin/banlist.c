@@ -233,8 +233,8 @@ banlist_remove(struct banlist *list, const struct network *net)
 }
 
 const struct ban *
-banlist_find(
-	const struct banlist *list, const struct network *net, int64_t time_us)
+banlist_find(const struct banlist *list, const struct network *net,
+	int64_t time_us, bool observed_too)
 {
 	unsigned family = family_of(net);
 
@@ -247,7 +247,8 @@ banlist_find(
 			break;
 		wide = network_of(&net->addr, prefix);
 		entry = entry_get(list, &wide);
-		if (entry && entry->ban.until_us > time_us)
+		if (entry && entry->ban.until_us > time_us &&
+			(observed_too || !entry->ban.observed))
 			return &entry->ban;
 	}
 	return NULL;

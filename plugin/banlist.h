@@ -20,9 +20,10 @@ void banlist_put(struct banlist *list, const struct ban *ban);
 const struct ban *banlist_get(
 	const struct banlist *list, const struct network *net);
 void banlist_remove(struct banlist *list, const struct network *net);
-/* The widest that contains net and ends after time_us, or NULL. */
-const struct ban *banlist_find(
-	const struct banlist *list, const struct network *net, int64_t time_us);
+/* The widest that contains net and ends after time_us, or NULL. Those that are
+ * only observed are left out but for observed_too. */
+const struct ban *banlist_find(const struct banlist *list,
+	const struct network *net, int64_t time_us, bool observed_too);
 /* The next after *cursor, which starts as 0; NULL at the end. */
 const struct ban *banlist_next(const struct banlist *list, size_t *cursor);
 

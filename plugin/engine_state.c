@@ -105,7 +105,14 @@ refused(const struct network *net, int status, void *arg)
 static void
 restore(const struct record *record, void *arg)
 {
-	struct judge *judge = arg;
+	const struct engine *engine = arg;
+	struct judge *judge = engine->judge;
+	struct offence offence = {.addr = record->addr,
+		.class = record->class,
+		.time_us = record->time_us,
+		.count = record->count,
+		.weight_percent = 100,
+		.user = record->user};
 	struct ban ban = {.net = record->net,
 		.from_us = record->time_us,
 		.until_us = record->until_us,
@@ -115,10 +122,12 @@ restore(const struct record *record, void *arg)
 
 	switch (record->type) {
 	case RECORD_OFFENCE:
-		judge_recall(judge, &record->addr, record->class,
-			record->time_us, record->count);
+		judge_recall(judge, &offence);
 		break;
 	case RECORD_BAN:
+		ban.observed =
+			record->class < CLASS_OFFENCES &&
+			engine->config->judge.policy[record->class].observe;
 		judge_ban(judge, &ban);
 		break;
 	case RECORD_LIFT:
@@ -214,7 +223,7 @@ restore_all(struct engine *engine, char **error)
 	engine->judge = judge_new(&settings, engine->key.bytes);
 	engine->correlate = correlate_new(engine->key.bytes);
 	rc = ledger_restore(engine->ledger, now_us - longest_window(&settings),
-		restore, engine->judge);
+		restore, engine);
 	/* A corrupt one was moved aside, and said so: what could be read is
 	 * true. */
 	if (rc < 0 && rc != -EUCLEAN) {

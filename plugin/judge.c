@@ -1,113 +1,82 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Who is charged, whether that fills a window, and what follows. The counting
- * itself is in tally.c and window.c, the bans are in banlist.c.
+ * The judge's settings, time and memory. What an offence comes to is in
+ * judge_offence.c, bans are in judge_ban.c; the counting itself is in tally.c
+ * and window.c.
  */
 #include "plugin/judge.h"
 
 #include "common/xalloc.h"
-#include "plugin/banlist.h"
-#include "plugin/tally.h"
+#include "plugin/judge_parts.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* So many offences in a row that are too late: the clock was wrong before. */
+/* So many in a row that are too late: the clock was wrong before. */
 enum { LATE_RUN = 100 };
 
 static_assert((int)CLASS_OFFENCES <= (int)TALLY_KINDS, "a kind for a class");
-static_assert(JUDGE_COUNT_MAX == TALLY_COUNT_MAX, "one bound");
+static_assert(
+	JUDGE_COUNT_MAX == MOMENT_COUNT_MAX / 100, "counts in hundredths fit");
 
-struct judge {
-	struct judge_settings settings;
-	struct tallies *tallies;
-	struct banlist *bans;
-	int64_t newest_us; /* of all offences */
-	int64_t now_us;	   /* of the last judge_expire */
-	unsigned late_run;
-};
-
-/* IPv4 as IPv4-mapped IPv6, which no IPv6 client is. */
-static void
-who_of(const struct network *client, uint8_t who[TALLY_WHO])
-{
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-
-	if (client->addr.family == ADDR_V6) {
-		memcpy(who, client->addr.bytes, TALLY_WHO);
-		return;
-	}
-	memcpy(who, mapped, sizeof mapped);
-	memcpy(who + sizeof mapped, client->addr.bytes, 4);
-}
-
-static struct addr
-addr_of(const uint8_t who[TALLY_WHO])
-{
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-	struct addr addr = {.family = ADDR_V6};
-
-	if (memcmp(who, mapped, sizeof mapped) != 0) {
-		memcpy(addr.bytes, who, TALLY_WHO);
-		return addr;
-	}
-	addr.family = ADDR_V4;
-	memcpy(addr.bytes, who + sizeof mapped, 4);
-	return addr;
-}
-
-static bool
-who_is_in(const uint8_t who[TALLY_WHO], const void *arg)
-{
-	struct addr addr = addr_of(who);
-
-	return network_has(arg, &addr);
-}
-
-static bool
-who_is_family(const uint8_t who[TALLY_WHO], const void *arg)
-{
-	return addr_of(who).family == *(const uint8_t *)arg;
-}
-
-static struct network
-client_of(const struct judge *judge, const struct addr *addr)
+struct network
+judge_client(const struct judge *judge, const struct addr *addr)
 {
 	return network_of(addr, addr->family == ADDR_V6
 					? judge->settings.prefix6
 					: judge->settings.prefix4);
 }
 
-static void
-clear_tallies(struct judge *judge, const struct network *net)
+/* Without such a setting (zeroed), what trust needs: the usual ones. */
+struct network
+judge_network(const struct judge *judge, const struct addr *addr)
 {
-	struct network client = client_of(judge, &net->addr);
-	uint8_t who[TALLY_WHO];
+	const struct networks_settings *networks = &judge->settings.networks;
+	struct network client = judge_client(judge, addr);
+	uint8_t prefix = addr->family == ADDR_V6
+				 ? (networks->prefix6 ? networks->prefix6 : 48)
+				 : (networks->prefix4 ? networks->prefix4 : 24);
 
-	if (net->prefix < client.prefix) {
-		tallies_clear_if(judge->tallies, who_is_in, net);
-		return;
-	}
-	who_of(&client, who);
-	tallies_clear(judge->tallies, who);
+	return network_of(
+		addr, prefix < client.prefix ? prefix : client.prefix);
 }
+
+bool
+judge_exempts(const struct judge *judge, const struct addr *addr)
+{
+	struct network one = network_of(addr, addr_bits(addr));
+
+	return netset_find(&judge->settings.exempt, &one) != NULL;
+}
+
+/* --- time --- */
 
 static void
 set_horizons(struct judge *judge)
 {
+	const struct judge_settings *settings = &judge->settings;
 	int64_t oldest_us = time_before(judge->newest_us, JUDGE_LATE_US);
 
 	for (uint8_t i = 0; i < CLASS_OFFENCES; i++)
 		tallies_horizon(judge->tallies, i,
-			time_before(oldest_us,
-				judge->settings.policy[i].findtime_us));
+			time_before(
+				oldest_us, settings->policy[i].findtime_us));
+	trust_horizon(
+		judge->trust, time_before(oldest_us, settings->trust.time_us));
+	crowd_horizon(judge->users, CROWD_USER,
+		time_before(oldest_us, settings->users.findtime_us));
+	crowd_horizon(judge->networks, CROWD_CHARGED,
+		time_before(oldest_us, settings->networks.findtime_us));
+	crowd_horizon(judge->networks, CROWD_BANNED,
+		time_before(oldest_us, settings->networks.findtime_us));
+	for (int i = 0; i < HISTORY_MEMORIES; i++)
+		oldest_us = time_before(oldest_us, settings->growth.memory_us);
+	history_horizon(judge->history, oldest_us);
 }
 
-/* The judge's own time is that of the offences, so that a queue that waited
- * for days is judged as it would have been then. */
-static void
-follow_time(struct judge *judge, int64_t time_us)
+void
+judge_follow_time(struct judge *judge, int64_t time_us)
 {
 	int64_t newest_us = judge->newest_us;
 	bool late = time_us < time_before(newest_us, JUDGE_LATE_US);
@@ -123,15 +92,52 @@ follow_time(struct judge *judge, int64_t time_us)
 		set_horizons(judge);
 }
 
+static int64_t
+time_sum(int64_t a_us, int64_t b_us)
+{
+	int64_t out;
+
+	return __builtin_add_overflow(a_us, b_us, &out) ? INT64_MAX : out;
+}
+
+void
+judge_reach(const struct judge_settings *settings, struct judge_reach *out)
+{
+	int64_t longest = settings->users.findtime_us;
+
+	for (int i = 0; i < CLASS_OFFENCES; i++)
+		if (settings->policy[i].findtime_us > longest)
+			longest = settings->policy[i].findtime_us;
+	if (settings->networks.findtime_us > longest)
+		longest = settings->networks.findtime_us;
+	out->offences_us = time_sum(longest, JUDGE_LATE_US);
+	out->logins_us = time_sum(settings->trust.time_us, JUDGE_LATE_US);
+	out->bans_us = out->offences_us;
+	if (!settings->growth.on)
+		return;
+	longest = JUDGE_LATE_US;
+	for (int i = 0; i < HISTORY_MEMORIES; i++)
+		longest = time_sum(longest, settings->growth.memory_us);
+	if (longest > out->bans_us)
+		out->bans_us = longest;
+}
+
+/* --- settings and memory --- */
+
 struct judge *
 judge_new(const struct judge_settings *settings, const uint8_t key[16])
 {
 	struct judge *judge = xcalloc(1, sizeof *judge);
 
+	memcpy(judge->key, key, sizeof judge->key);
 	judge->settings.prefix4 = settings->prefix4;
 	judge->settings.prefix6 = settings->prefix6;
 	judge->tallies = tallies_new(key);
 	judge->bans = banlist_new(key);
+	judge->trust = trust_new(key);
+	judge->users = crowd_new(key);
+	judge->networks = crowd_new(key);
+	judge->history = history_new(key);
 	judge->newest_us = judge->now_us = INT64_MIN;
 	judge_configure(judge, settings);
 	return judge;
@@ -145,137 +151,57 @@ judge_free(struct judge *judge)
 	netset_free(&judge->settings.exempt);
 	tallies_free(judge->tallies);
 	banlist_free(judge->bans);
+	trust_free(judge->trust);
+	crowd_free(judge->users);
+	crowd_free(judge->networks);
+	history_free(judge->history);
+	free(judge->folded);
 	free(judge);
+}
+
+static bool
+who_is_family(const uint8_t who[WHO_LEN], const void *arg)
+{
+	return who_addr(who).family == *(const uint8_t *)arg;
+}
+
+static void
+forget_family(struct judge *judge, uint8_t family)
+{
+	tallies_clear_if(judge->tallies, who_is_family, &family);
+	trust_clear_if(judge->trust, who_is_family, &family);
+}
+
+/* In twelfths: tallies nine, logins one and a half, the others half each. So a
+ * flood of one kind can't push out what is known of another. */
+static void
+share_memory(struct judge *judge)
+{
+	size_t part = judge->settings.memory_max / 24;
+
+	tallies_limit(judge->tallies, part * 18);
+	trust_limit(judge->trust, part * 3);
+	crowd_limit(judge->users, part);
+	crowd_limit(judge->networks, part);
+	history_limit(judge->history, part);
 }
 
 void
 judge_configure(struct judge *judge, const struct judge_settings *settings)
 {
-	static const uint8_t v4 = ADDR_V4, v6 = ADDR_V6;
 	struct judge_settings old = judge->settings;
 
 	assert(settings->prefix4 <= 32 && settings->prefix6 <= 128);
 	if (settings->prefix4 != old.prefix4)
-		tallies_clear_if(judge->tallies, who_is_family, &v4);
+		forget_family(judge, ADDR_V4);
 	if (settings->prefix6 != old.prefix6)
-		tallies_clear_if(judge->tallies, who_is_family, &v6);
+		forget_family(judge, ADDR_V6);
 	judge->settings = *settings;
 	judge->settings.exempt = (struct netset){0};
 	netset_add_all(&judge->settings.exempt, &settings->exempt);
 	netset_free(&old.exempt);
-	tallies_limit(judge->tallies, settings->memory_max);
+	share_memory(judge);
 	set_horizons(judge);
-}
-
-/* --- offences --- */
-
-static void
-add_to_tally(struct judge *judge, const struct network *client,
-	enum class class, const struct moment *one, struct window_sum *out)
-{
-	const struct policy *policy = &judge->settings.policy[class];
-	struct window window = {.findtime_us = policy->findtime_us,
-		.maxretry = policy->maxretry};
-	struct tally_id id = {.kind = (uint8_t) class};
-
-	*out = (struct window_sum){0};
-	if (policy->maxretry == 0 || one->count == 0)
-		return;
-	if (window.maxretry > JUDGE_COUNT_MAX)
-		window.maxretry = JUDGE_COUNT_MAX;
-	who_of(client, id.who);
-	tallies_add(judge->tallies, &id, one, &window, out);
-}
-
-static void
-make_ban(struct judge *judge, enum class class, const struct window_sum *sum,
-	struct judgement *out)
-{
-	int64_t bantime_us = judge->settings.policy[class].bantime_us;
-
-	out->verdict = VERDICT_BAN;
-	out->ban = (struct ban){.net = out->client,
-		.from_us = sum->newest_us,
-		.class = class,
-		.count = sum->count};
-	if (bantime_us == BAN_PERMANENT ||
-		__builtin_add_overflow(
-			sum->newest_us, bantime_us, &out->ban.until_us))
-		out->ban.until_us = BAN_PERMANENT;
-	judge_ban(judge, &out->ban);
-}
-
-void
-judge_offence(struct judge *judge, const struct addr *addr, enum class class,
-	int64_t time_us, uint32_t count, struct judgement *out)
-{
-	struct network one = network_of(addr, addr_bits(addr));
-	struct moment moment = {time_us, count};
-	struct window_sum sum;
-
-	assert((int)class < (int)CLASS_OFFENCES);
-	*out = (struct judgement){.client = client_of(judge, addr)};
-	follow_time(judge, time_us);
-	if (netset_find(&judge->settings.exempt, &one)) {
-		out->verdict = VERDICT_EXEMPT;
-		return;
-	}
-	if (banlist_find(judge->bans, &one, time_us)) {
-		out->verdict = VERDICT_BANNED;
-		return;
-	}
-	out->verdict = VERDICT_COUNTED;
-	add_to_tally(judge, &out->client, class, &moment, &sum);
-	out->count = sum.count;
-	if (sum.full)
-		make_ban(judge, class, &sum, out);
-}
-
-void
-judge_recall(struct judge *judge, const struct addr *addr, enum class class,
-	int64_t time_us, uint32_t count)
-{
-	struct network one = network_of(addr, addr_bits(addr));
-	struct network client = client_of(judge, addr);
-	struct moment moment = {time_us, count};
-	struct window_sum unused;
-
-	assert((int)class < (int)CLASS_OFFENCES);
-	follow_time(judge, time_us);
-	if (!netset_find(&judge->settings.exempt, &one))
-		add_to_tally(judge, &client, class, &moment, &unused);
-}
-
-/* --- bans --- */
-
-void
-judge_ban(struct judge *judge, const struct ban *ban)
-{
-	struct network client = client_of(judge, &ban->net.addr);
-
-	banlist_put(judge->bans, ban);
-	if (ban->net.prefix >= client.prefix)
-		clear_tallies(judge, &ban->net);
-}
-
-bool
-judge_unban(struct judge *judge, const struct network *net)
-{
-	const struct ban *ban = banlist_get(judge->bans, net);
-	struct network copy = *net; /* it may be the ban's own */
-
-	if (!ban || ban->until_us <= judge->now_us)
-		return false;
-	banlist_remove(judge->bans, &copy);
-	clear_tallies(judge, &copy);
-	return true;
-}
-
-const struct ban *
-judge_find_ban(
-	const struct judge *judge, const struct network *net, int64_t now_us)
-{
-	return banlist_find(judge->bans, net, now_us);
 }
 
 void
@@ -290,28 +216,10 @@ judge_expire(struct judge *judge, int64_t now_us)
 	judge->now_us = now_us;
 	banlist_step(judge->bans, now_us, forget_us);
 	tallies_step(judge->tallies);
-}
-
-const struct ban *
-judge_next_ban(const struct judge *judge, size_t *cursor)
-{
-	const struct ban *ban;
-
-	while ((ban = banlist_next(judge->bans, cursor)))
-		if (ban->until_us > judge->now_us)
-			return ban;
-	return NULL;
-}
-
-const struct ban *
-judge_next_exempt_ban(const struct judge *judge, size_t *cursor)
-{
-	const struct ban *ban;
-
-	while ((ban = judge_next_ban(judge, cursor)))
-		if (netset_find(&judge->settings.exempt, &ban->net))
-			return ban;
-	return NULL;
+	trust_step(judge->trust);
+	crowd_step(judge->users);
+	crowd_step(judge->networks);
+	history_step(judge->history);
 }
 
 size_t
@@ -329,5 +237,8 @@ judge_tally_count(const struct judge *judge)
 size_t
 judge_memory(const struct judge *judge)
 {
-	return tallies_memory(judge->tallies) + banlist_memory(judge->bans);
+	return tallies_memory(judge->tallies) + banlist_memory(judge->bans) +
+	       trust_memory(judge->trust) + crowd_memory(judge->users) +
+	       crowd_memory(judge->networks) + history_memory(judge->history) +
+	       judge->folded_room * sizeof *judge->folded;
 }

@@ -247,7 +247,7 @@ queue_all_bans(struct kernel *kernel)
 	stream->type = WIRE_REPLACE;
 	stream->flags = WIRE_FIRST;
 	while ((ban = judge_next_ban(kernel->owner.judge, &cursor)))
-		if (item_of_ban(ban, now_us, &item))
+		if (!ban->observed && item_of_ban(ban, now_us, &item))
 			stream_add(stream, &item);
 	stream_send(stream, true);
 	free(stream);

@@ -21,14 +21,16 @@ enum {
 };
 #define SLOTS_KIND_ANY UINT8_MAX
 
+/* Two moments (see window.h), with kind and used in the bits they leave. */
 struct slot {
 	uint8_t who[SLOTS_WHO];
 	union {
 		int64_t time_us[SLOTS_INLINE];
 		struct block *block; /* of tally.c: more times than that */
 	};
-	uint32_t count0 : 24, kind : 8;
-	uint32_t count1 : 24, used : 8; /* used: times inline, or in a block */
+	uint64_t count0 : 21, kind : 3, tag0 : 40;
+	/* used: times inline, or in a block */
+	uint64_t count1 : 21, used : 3, tag1 : 40;
 };
 
 struct bucket {

@@ -73,15 +73,19 @@ times_load(struct slot *slot, struct times *times)
 	}
 	times->moments = times->local;
 	times->len = slot->used;
-	times->local[0] = (struct moment){slot->time_us[0], slot->count0};
-	times->local[1] = (struct moment){slot->time_us[1], slot->count1};
+	times->local[0] = (struct moment){.time_us = slot->time_us[0],
+		.count = slot->count0,
+		.tag = slot->tag0};
+	times->local[1] = (struct moment){.time_us = slot->time_us[1],
+		.count = slot->count1,
+		.tag = slot->tag1};
 }
 
 /* The times are in their block already, or few enough for the slot. */
 static void
 times_store(struct tallies *all, struct slot *slot, const struct times *times)
 {
-	struct moment few[INLINE] = {{0, 0}, {0, 0}};
+	struct moment few[INLINE] = {{.time_us = 0}};
 
 	if (times->len > INLINE) {
 		slot->block->len = (uint32_t)times->len;
@@ -89,11 +93,13 @@ times_store(struct tallies *all, struct slot *slot, const struct times *times)
 	}
 	memcpy(few, times->moments, times->len * sizeof few[0]);
 	block_free(all, slot);
-	slot->used = times->len & 0xff;
+	slot->used = times->len & 3;
 	slot->time_us[0] = few[0].time_us;
 	slot->time_us[1] = few[1].time_us;
-	slot->count0 = few[0].count & TALLY_COUNT_MAX;
-	slot->count1 = few[1].count & TALLY_COUNT_MAX;
+	slot->count0 = few[0].count;
+	slot->count1 = few[1].count;
+	slot->tag0 = few[0].tag;
+	slot->tag1 = few[1].tag;
 }
 
 /* --- removing --- */
@@ -341,27 +347,37 @@ insert(struct tallies *all, struct slot *slot, struct times *times,
 	if (full && !block_resize(all, slot, times, times->len * 3 / 2))
 		times->len = window_drop(
 			times->moments, times->len, times->moments[0].time_us);
-	times->len =
-		window_insert(times->moments, times->len, one, TALLY_COUNT_MAX);
+	times->len = window_insert(times->moments, times->len, one);
 }
 
 static void
-keep(struct tallies *all, struct slot *slot, struct times *times,
-	uint32_t maxretry)
+keep(struct tallies *all, struct slot *slot, struct times *times, size_t most)
 {
 	bool fits = times->len <= INLINE || slot->used == IN_BLOCK;
-	size_t most = maxretry > TALLY_TIMES ? maxretry : TALLY_TIMES;
 
+	if (most < TALLY_TIMES)
+		most = TALLY_TIMES;
 	if (times->len > most ||
-		(!fits && !block_resize(all, slot, times, BLOCK_FIRST)))
-		times->len = window_drop(
-			times->moments, times->len, times->moments[0].time_us);
+		(!fits && !block_resize(all, slot, times, BLOCK_FIRST))) {
+		memmove(times->moments, times->moments + 1,
+			(times->len - 1) * sizeof times->moments[0]);
+		times->len--;
+	}
 	times_store(all, slot, times);
+}
+
+static void
+judge_windows(const struct times *times, int64_t time_us,
+	const struct tally_question *question, struct window_sum *out)
+{
+	for (size_t i = 0; i < question->count; i++)
+		window_judge(times->moments, times->len, time_us,
+			&question->windows[i], &out[i]);
 }
 
 void
 tallies_add(struct tallies *all, const struct tally_id *id,
-	const struct moment *one, const struct window *window,
+	const struct moment *one, const struct tally_question *question,
 	struct window_sum *out)
 {
 	int64_t horizon_us = all->horizon_us[id->kind];
@@ -371,14 +387,123 @@ tallies_add(struct tallies *all, const struct tally_id *id,
 	if (one->time_us > horizon_us)
 		slot = find_or_make(all, id);
 	if (!slot) {
-		window_judge(one, 1, one->time_us, window, out);
+		times.moments = times.local;
+		times.local[0] = *one;
+		times.len = 1;
+		judge_windows(&times, one->time_us, question, out);
 		return;
 	}
 	times_load(slot, &times);
 	times.len = window_drop(times.moments, times.len, horizon_us);
 	insert(all, slot, &times, one);
-	window_judge(times.moments, times.len, one->time_us, window, out);
-	keep(all, slot, &times, window->maxretry);
+	judge_windows(&times, one->time_us, question, out);
+	keep(all, slot, &times, question->times);
+}
+
+/* Takes the one with that tag away; false when it is newer than time_us. */
+static bool
+replace(struct times *times, uint64_t tag, int64_t time_us)
+{
+	for (size_t i = 0; i < times->len; i++) {
+		if (times->moments[i].tag != tag)
+			continue;
+		if (times->moments[i].time_us > time_us)
+			return false;
+		times->len--;
+		memmove(times->moments + i, times->moments + i + 1,
+			(times->len - i) * sizeof times->moments[0]);
+		break;
+	}
+	return true;
+}
+
+void
+tallies_put(struct tallies *all, const struct tally_id *id,
+	const struct moment *one, size_t most)
+{
+	int64_t horizon_us = all->horizon_us[id->kind];
+	struct times times;
+	struct slot *slot = NULL;
+
+	if (one->time_us > horizon_us)
+		slot = find_or_make(all, id);
+	if (!slot)
+		return;
+	times_load(slot, &times);
+	times.len = window_drop(times.moments, times.len, horizon_us);
+	if (replace(&times, one->tag, one->time_us))
+		insert(all, slot, &times, one);
+	keep(all, slot, &times, most);
+}
+
+static struct slot *
+find(struct tallies *all, const struct tally_id *id)
+{
+	uint64_t hash = slots_hash(&all->slots, id->who);
+	struct place place;
+
+	if (!slots_find(slots_shard(&all->slots, hash), hash, id->who, id->kind,
+		    &place))
+		return NULL;
+	return &place.bucket->slots[place.index];
+}
+
+size_t
+tallies_near(struct tallies *all, const struct tally_id *id,
+	const struct tally_near *near, struct moment *newest)
+{
+	int64_t after_us = time_before(near->time_us, near->span_us);
+	struct slot *slot = find(all, id);
+	struct times times;
+	size_t count = 0;
+
+	if (!slot)
+		return 0;
+	if (after_us < all->horizon_us[id->kind])
+		after_us = all->horizon_us[id->kind];
+	times_load(slot, &times);
+	for (size_t i = times.len; i > 0; i--) {
+		const struct moment *moment = &times.moments[i - 1];
+
+		if (moment->time_us <= after_us)
+			break;
+		if (time_before(moment->time_us, near->span_us) >=
+				near->time_us ||
+			!moment_is(moment, &near->of))
+			continue;
+		if (count++ == 0 && newest)
+			*newest = *moment;
+	}
+	return count;
+}
+
+uint64_t
+tallies_forgive(struct tallies *all, const struct tally_id *id,
+	const struct tagged *of, int64_t upto_us)
+{
+	uint64_t hash = slots_hash(&all->slots, id->who), sum = 0;
+	struct shard *shard = slots_shard(&all->slots, hash);
+	struct place place;
+	struct slot *slot;
+	struct times times;
+	size_t len;
+
+	if (!slots_find(shard, hash, id->who, id->kind, &place))
+		return 0;
+	slot = &place.bucket->slots[place.index];
+	times_load(slot, &times);
+	for (size_t i = 0; i < times.len; i++)
+		if (times.moments[i].time_us <= upto_us &&
+			moment_is(&times.moments[i], of))
+			sum += times.moments[i].count;
+	len = window_forgive(times.moments, times.len, of, upto_us);
+	if (len == times.len)
+		return 0;
+	times.len = len;
+	times_store(all, slot, &times);
+	if (len == 0)
+		remove_at(all, shard, &place);
+	return sum;
 }
 
 void

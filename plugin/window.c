@@ -46,22 +46,46 @@ window_drop(struct moment *moments, size_t len, int64_t upto_us)
 	return len - gone;
 }
 
+bool
+moment_is(const struct moment *moment, const struct tagged *of)
+{
+	return (moment->tag & of->mask) == of->bits;
+}
+
 size_t
-window_insert(struct moment *moments, size_t len, const struct moment *one,
-	uint32_t max)
+window_forgive(struct moment *moments, size_t len, const struct tagged *of,
+	int64_t upto_us)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < len; i++)
+		if (moments[i].time_us > upto_us || !moment_is(&moments[i], of))
+			moments[kept++] = moments[i];
+	return kept;
+}
+
+size_t
+window_insert(struct moment *moments, size_t len, const struct moment *one)
 {
 	size_t at = count_upto(moments, len, one->time_us);
-	uint32_t count = one->count < max ? one->count : max;
 
-	if (at > 0 && moments[at - 1].time_us == one->time_us) {
-		uint32_t *sum = &moments[at - 1].count;
-		*sum = count < max - *sum ? *sum + count : max;
+	for (size_t i = at; i > 0; i--) {
+		struct moment *same = &moments[i - 1];
+		uint64_t sum = (uint64_t)same->count + one->count;
+
+		if (same->time_us != one->time_us)
+			break;
+		if (same->tag != one->tag)
+			continue;
+		same->count =
+			(sum < MOMENT_COUNT_MAX ? sum : MOMENT_COUNT_MAX) &
+			MOMENT_COUNT_MAX;
 		return len;
 	}
 	if (at < len)
 		memmove(moments + at + 1, moments + at,
 			(len - at) * sizeof *moments);
-	moments[at] = (struct moment){one->time_us, count};
+	moments[at] = *one;
 	return len + 1;
 }
 
@@ -78,10 +102,16 @@ window_judge(const struct moment *moments, size_t len, int64_t time_us,
 		int64_t before = time_before(moments[end].time_us, span);
 		if (before >= time_us)
 			break;
-		sum += moments[end].count;
-		while (first <= end && moments[first].time_us <= before)
-			sum -= moments[first++].count;
-		if (moments[end].time_us < time_us)
+		if (moment_is(&moments[end], &window->of))
+			sum += moments[end].count;
+		for (; first <= end && moments[first].time_us <= before;
+			first++)
+			if (moment_is(&moments[first], &window->of))
+				sum -= moments[first].count;
+		/* Equal times are one end. */
+		if (moments[end].time_us < time_us ||
+			(end + 1 < len && moments[end + 1].time_us ==
+						  moments[end].time_us))
 			continue;
 		if (sum > most)
 			most = sum;

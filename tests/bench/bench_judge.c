@@ -54,13 +54,27 @@ client(uint32_t number)
 	return addr;
 }
 
+static void
+fail(struct judge *judge, const struct addr *addr, int64_t time_us,
+	struct judgement *out)
+{
+	struct offence offence = {.addr = *addr,
+		.class = CLASS_AUTH_FAILURE,
+		.time_us = time_us,
+		.count = 1,
+		.weight_percent = 100};
+
+	judge_offence(judge, &offence, out);
+}
+
 static struct judge *
 new_judge(void)
 {
 	struct judge_settings settings = {.prefix4 = 32, .prefix6 = 64};
 
 	for (int i = 0; i < CLASS_OFFENCES; i++)
-		settings.policy[i] = (struct policy){20, DAY, DAY};
+		settings.policy[i] = (struct policy){
+			.maxretry = 20, .findtime_us = DAY, .bantime_us = DAY};
 	return judge_new(&settings, key);
 }
 
@@ -76,13 +90,12 @@ fill(struct judge *judge, uint32_t clients, double *longest)
 		struct judgement out;
 		double before = seconds(), took;
 
-		judge_offence(judge, &addr, CLASS_AUTH_FAILURE, i, 1, &out);
+		fail(judge, &addr, i, &out);
 		took = seconds() - before;
 		if (took > *longest)
 			*longest = took;
 		if (i % 2 == 0)
-			judge_offence(judge, &addr, CLASS_AUTH_FAILURE,
-				clients + i, 1, &out);
+			fail(judge, &addr, clients + i, &out);
 	}
 	return (seconds() - start) / (clients * 1.5) * 1e9;
 }
@@ -101,8 +114,7 @@ steady(struct judge *judge, uint32_t clients)
 		struct judgement out;
 
 		now_us += step_us;
-		judge_offence(
-			judge, &addr, CLASS_AUTH_FAILURE, now_us, 1, &out);
+		fail(judge, &addr, now_us, &out);
 	}
 	return (seconds() - start) / OFFENCES * 1e9;
 }
@@ -146,7 +158,7 @@ bench_bans(void)
 		struct addr addr = client(rnd(BANS));
 		struct judgement out;
 
-		judge_offence(judge, &addr, CLASS_AUTH_FAILURE, 1, 1, &out);
+		fail(judge, &addr, 1, &out);
 		found += out.verdict == VERDICT_BANNED;
 	}
 	find_ns = (seconds() - start) / OFFENCES * 1e9;

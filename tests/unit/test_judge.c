@@ -42,8 +42,9 @@ settings_with(uint32_t maxretry, int64_t findtime_s, int64_t bantime_s)
 	struct judge_settings settings = {.prefix4 = 32, .prefix6 = 64};
 
 	for (int i = 0; i < CLASS_OFFENCES; i++)
-		settings.policy[i] = (struct policy){
-			maxretry, findtime_s * S, bantime_s * S};
+		settings.policy[i] = (struct policy){.maxretry = maxretry,
+			.findtime_us = findtime_s * S,
+			.bantime_us = bantime_s * S};
 	return settings;
 }
 
@@ -56,14 +57,35 @@ judge_with(uint32_t maxretry, int64_t findtime_s, int64_t bantime_s)
 	return judge_new(&settings, key);
 }
 
+static struct offence
+offence_of(const struct addr *addr, enum class class, int64_t time_us,
+	uint32_t count)
+{
+	return (struct offence){.addr = *addr,
+		.class = class,
+		.time_us = time_us,
+		.count = count,
+		.weight_percent = 100};
+}
+
+static void
+spam(struct judge *judge, const struct addr *addr, int64_t time_us,
+	uint32_t count, struct judgement *out)
+{
+	struct offence offence = offence_of(addr, CLASS_SPAM, time_us, count);
+
+	judge_offence(judge, &offence, out);
+}
+
 static struct judgement
 charge(struct judge *judge, const char *text, int64_t time_s, uint32_t count)
 {
 	struct addr addr = addr_from(text);
+	struct offence offence =
+		offence_of(&addr, CLASS_AUTH_FAILURE, time_s * S, count);
 	struct judgement out;
 
-	judge_offence(
-		judge, &addr, CLASS_AUTH_FAILURE, time_s * S, count, &out);
+	judge_offence(judge, &offence, &out);
 	return out;
 }
 
@@ -96,7 +118,7 @@ static const struct {
 	{"three at one time", {{"192.0.2.1", 5, 3, VERDICT_BAN, 3, 5}}},
 	{"a folded line of more than enough",
 		{{"192.0.2.1", 5, 1, VERDICT_COUNTED, 1, 0},
-			{"192.0.2.1", 6, 70000, VERDICT_BAN, 70001, 6}}},
+			{"192.0.2.1", 6, 20000, VERDICT_BAN, 20001, 6}}},
 	{"the late one closes the window, the ban is where it belongs",
 		{{"192.0.2.1", 10, 1, VERDICT_COUNTED, 1, 0},
 			{"192.0.2.1", 60, 1, VERDICT_COUNTED, 2, 0},
@@ -198,14 +220,14 @@ test_classes(void **state)
 	struct judgement got;
 
 	(void)state;
-	judge_offence(judge, &addr, CLASS_SPAM, S, 2, &got);
+	spam(judge, &addr, S, 2, &got);
 	got = charge(judge, "192.0.2.1", 2, 2);
 	assert_int_equal(got.count, 2);
 	assert_int_equal(judge_tally_count(judge), 2);
 	got = charge(judge, "192.0.2.1", 3, 1);
 	assert_int_equal(got.verdict, VERDICT_BAN);
 	assert_int_equal(judge_tally_count(judge), 0);
-	judge_offence(judge, &addr, CLASS_SPAM, 20 * S, 1, &got);
+	spam(judge, &addr, 20 * S, 1, &got);
 	assert_int_equal(got.verdict, VERDICT_COUNTED);
 	assert_int_equal(got.count, 1);
 	judge_free(judge);
@@ -336,7 +358,7 @@ test_next_exempt(void **state)
 			.family = ADDR_V4, .bytes = {192, 0, 2, (uint8_t)i}};
 		struct judgement got;
 
-		judge_offence(judge, &addr, CLASS_SPAM, S, 1, &got);
+		spam(judge, &addr, S, 1, &got);
 		assert_int_equal(got.verdict, VERDICT_BAN);
 	}
 	assert_null(judge_next_exempt_ban(judge, &cursor));
@@ -398,8 +420,7 @@ test_forget(void **state)
 		struct judgement got;
 
 		for (int j = 0; j < 1 + i % 4; j++)
-			judge_offence(
-				judge, &addr, CLASS_SPAM, (i + j) * S, 1, &got);
+			spam(judge, &addr, (i + j) * S, 1, &got);
 	}
 	full = judge_memory(judge);
 	assert_int_equal(judge_tally_count(judge), 60000);
@@ -453,13 +474,15 @@ test_recall(void **state)
 {
 	struct judge *judge = judge_with(3, 100, 1000);
 	struct addr addr = addr_from("192.0.2.1");
+	struct offence five = offence_of(&addr, CLASS_AUTH_FAILURE, S, 5);
+	struct offence two = offence_of(&addr, CLASS_AUTH_FAILURE, S, 2);
 
 	(void)state;
-	judge_recall(judge, &addr, CLASS_AUTH_FAILURE, S, 5);
+	judge_recall(judge, &five);
 	assert_int_equal(judge_ban_count(judge), 0);
 	judge_free(judge);
 	judge = judge_with(3, 100, 1000);
-	judge_recall(judge, &addr, CLASS_AUTH_FAILURE, S, 2);
+	judge_recall(judge, &two);
 	assert_int_equal(charge(judge, "192.0.2.1", 2, 1).verdict, VERDICT_BAN);
 	judge_free(judge);
 }
@@ -492,12 +515,11 @@ test_extremes(void **state)
 	struct judgement got;
 
 	(void)state;
-	judge_offence(
-		judge, &addr, CLASS_SPAM, INT64_MIN + 1, UINT32_MAX, &got);
+	spam(judge, &addr, INT64_MIN + 1, UINT32_MAX, &got);
 	assert_int_equal(got.verdict, VERDICT_BAN);
-	judge_offence(judge, &addr, CLASS_SPAM, INT64_MAX, 1, &got);
+	spam(judge, &addr, INT64_MAX, 1, &got);
 	assert_int_equal(got.verdict, VERDICT_COUNTED);
-	judge_offence(judge, &addr, CLASS_SPAM, INT64_MAX, UINT32_MAX, &got);
+	spam(judge, &addr, INT64_MAX, UINT32_MAX, &got);
 	assert_int_equal(got.verdict, VERDICT_BAN);
 	assert_true(got.ban.until_us == BAN_PERMANENT);
 	judge_free(judge);
@@ -511,7 +533,7 @@ struct past {
 	int client;
 	int class;
 	int64_t time;
-	uint32_t count;
+	uint32_t units; /* hundredths: count by weight */
 };
 
 struct model {
@@ -579,7 +601,7 @@ model_sum(const struct model *model, const struct past *one, int64_t end)
 
 		if (past->client == one->client && past->class == one->class &&
 			past->time <= end && past->time > end - span)
-			sum += past->count;
+			sum += past->units;
 	}
 	return sum;
 }
@@ -604,7 +626,7 @@ model_windows(const struct model *model, const struct past *one,
 		sum = model_sum(model, one, past->time);
 		if (sum > most && out->verdict != VERDICT_BAN)
 			most = sum;
-		if (sum < policy->maxretry ||
+		if (sum < policy->maxretry * UINT64_C(100) ||
 			(out->verdict == VERDICT_BAN &&
 				past->time >= out->ban.from_us))
 			continue;
@@ -612,7 +634,7 @@ model_windows(const struct model *model, const struct past *one,
 		out->ban.from_us = past->time;
 		most = sum;
 	}
-	out->count = (uint32_t)most;
+	out->count = (uint32_t)(most / 100);
 }
 
 static struct judgement
@@ -770,6 +792,8 @@ compare(const struct judgement *got, const struct judgement *want, int client,
 			got->verdict, got->count, want->verdict, want->count);
 }
 
+static const uint32_t weights[] = {1, 30, 50, 150, 400};
+
 static void
 run_stream(uint64_t from_seed, enum mode mode)
 {
@@ -791,11 +815,15 @@ run_stream(uint64_t from_seed, enum mode mode)
 			(int)rnd(CLASS_OFFENCES), 0, 1};
 		struct addr addr = client_addr(one.client);
 		struct judgement got, want;
+		struct offence offence;
 
 		one.time = random_time(&base, mode);
-		one.count = rnd(5) ? 1 : rnd(4) + 1;
-		judge_offence(judge, &addr, (enum class)one.class, one.time,
-			one.count, &got);
+		offence = offence_of(&addr, (enum class)one.class, one.time,
+			rnd(5) ? 1 : rnd(4) + 1);
+		if (rnd(3) == 0)
+			offence.weight_percent = weights[rnd(5)];
+		one.units = offence.count * offence.weight_percent;
+		judge_offence(judge, &offence, &got);
 		want = model_offence(&model, &one);
 		compare(&got, &want, one.client, from_seed, step);
 		/* Nothing ends here: now is long ago. */

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A store of tallies with one time for each client of a thing. That something
+ * was told is a moment too, with a tag that no client has.
+ */
+#include "plugin/crowd.h"
+
+#include "common/xalloc.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Clients' tags have 39 bits and are not 0. */
+#define NEWS MOMENT_TAG_MAX
+#define CLIENTS ((struct tagged){UINT64_C(1) << 39, 0})
+
+struct crowd {
+	struct tallies *tallies;
+};
+
+struct crowd *
+crowd_new(const uint8_t key[16])
+{
+	struct crowd *crowd = xcalloc(1, sizeof *crowd);
+
+	crowd->tallies = tallies_new(key);
+	return crowd;
+}
+
+void
+crowd_free(struct crowd *crowd)
+{
+	if (!crowd)
+		return;
+	tallies_free(crowd->tallies);
+	free(crowd);
+}
+
+void
+crowd_limit(struct crowd *crowd, size_t bytes)
+{
+	tallies_limit(crowd->tallies, bytes);
+}
+
+void
+crowd_horizon(struct crowd *crowd, enum crowd_kind kind, int64_t upto_us)
+{
+	tallies_horizon(crowd->tallies, (uint8_t)kind, upto_us);
+}
+
+static struct tally_id
+id_of(const struct crowd_entry *entry)
+{
+	struct tally_id id = {.kind = (uint8_t)entry->kind};
+
+	memcpy(id.who, entry->who, sizeof id.who);
+	return id;
+}
+
+static size_t
+count_near(struct crowd *crowd, const struct crowd_entry *entry,
+	const struct tagged *of)
+{
+	struct tally_id id = id_of(entry);
+	struct tally_near near = {.of = *of,
+		.time_us = entry->time_us,
+		.span_us = entry->span_us};
+
+	return tallies_near(crowd->tallies, &id, &near, NULL);
+}
+
+size_t
+crowd_size(struct crowd *crowd, const struct crowd_entry *entry)
+{
+	return count_near(crowd, entry, &CLIENTS);
+}
+
+static void
+put(struct crowd *crowd, const struct crowd_entry *entry, uint64_t tag,
+	size_t most)
+{
+	struct tally_id id = id_of(entry);
+	struct moment one = {.time_us = entry->time_us,
+		.count = 1,
+		.tag = tag & MOMENT_TAG_MAX};
+
+	/* One more for the news. */
+	tallies_put(crowd->tallies, &id, &one, most + 1);
+}
+
+size_t
+crowd_add(struct crowd *crowd, const struct crowd_entry *entry, size_t most)
+{
+	put(crowd, entry, entry->client, most);
+	return crowd_size(crowd, entry);
+}
+
+void
+crowd_remove(struct crowd *crowd, const struct crowd_entry *entry)
+{
+	struct tally_id id = id_of(entry);
+	struct tagged one = {MOMENT_TAG_MAX, entry->client};
+
+	(void)tallies_forgive(crowd->tallies, &id, &one, INT64_MAX);
+}
+
+bool
+crowd_is_news(struct crowd *crowd, const struct crowd_entry *entry, size_t most)
+{
+	struct tagged news = {MOMENT_TAG_MAX, NEWS};
+
+	if (count_near(crowd, entry, &news))
+		return false;
+	put(crowd, entry, NEWS, most);
+	return true;
+}
+
+void
+crowd_clear(struct crowd *crowd, const uint8_t who[WHO_LEN])
+{
+	tallies_clear(crowd->tallies, who);
+}
+
+void
+crowd_step(struct crowd *crowd)
+{
+	tallies_step(crowd->tallies);
+}
+
+size_t
+crowd_memory(const struct crowd *crowd)
+{
+	return sizeof *crowd + tallies_memory(crowd->tallies);
+}
