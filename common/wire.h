@@ -5,9 +5,12 @@
  * options or `count` records of networks, all of fixed size, all numbers
  * little endian. There is no text that could become a command.
  *
- * Every request but WIRE_LIST is answered by one WIRE_DONE with its seq, in
- * order. WIRE_LIST is answered by WIRE_ITEMS packets, the last one flagged
- * WIRE_LAST. WIRE_HEALED comes unasked.
+ * Every request is answered by a WIRE_DONE with its seq, in order; by several
+ * where items were refused for different reasons or are too many for one. A
+ * request of several packets (FIRST..LAST) has one seq and is answered after
+ * its last. WIRE_LIST is answered by WIRE_ITEMS packets, the last one flagged
+ * WIRE_LAST, or by WIRE_DONE with an errno: -E2BIG, there are more bans than
+ * libnftables can list in reasonable time. WIRE_HEALED comes unasked.
  */
 #ifndef MAILBAN_WIRE_H
 #define MAILBAN_WIRE_H
@@ -58,8 +61,9 @@ struct wire_header {
 	uint32_t count; /* items that follow: 0..WIRE_ITEMS_MAX */
 	int32_t status; /* in WIRE_DONE: 0 or a negative errno. With items:
 			   -EPERM, these are exempt and were not banned;
-			   -EINVAL, these are out of bounds; the rest of the
-			   request is in force */
+			   -EINVAL, these are out of bounds; another, the
+			   kernel refused these; the rest of the request is in
+			   force. Without: nothing of it may be in force */
 };
 
 /* In requests packets and bytes are 0. */

@@ -242,21 +242,25 @@ request_pour(char **args)
 	unsigned long seconds = strtoul(args[2], NULL, 10);
 	double start = now_s();
 
-	for (uint32_t i = 0; i < count || answered < count;) {
-		struct wire_header header = {
-			.type = WIRE_BAN, .seq = ++seq, .count = 1};
-		struct wire_item item = generated(i, seconds);
+	/* Neither end may wait for the other to read. */
+	for (uint32_t i = 0; answered < count;) {
 		struct pollfd polled = {peer, POLLIN, 0};
+		struct wire_header header = {
+			.type = WIRE_BAN, .seq = seq + 1, .count = 1};
+		struct wire_item item = generated(i, seconds);
 
-		if (i < count) {
-			wire_put_item(item_at(0), &item);
-			send_request(&header, WIRE_ITEM_LEN);
-			i++;
-		}
-		while (poll(&polled, 1, i < count ? 0 : 10000) == 1 &&
-			answered < count) {
+		if (i < count)
+			polled.events |= POLLOUT;
+		if (poll(&polled, 1, 10000) != 1)
+			fatal("no answer within 10 s");
+		if (polled.revents & POLLIN) {
 			receive(&header, 0);
 			answered += header.type == WIRE_DONE;
+		} else if (polled.revents & POLLOUT) {
+			wire_put_item(item_at(0), &item);
+			send_request(&header, WIRE_ITEM_LEN);
+			seq++;
+			i++;
 		}
 	}
 	printf("pour status=ok ms=%.1f\n", (now_s() - start) * 1000);
