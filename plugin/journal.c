@@ -103,8 +103,8 @@ reserve(struct journal *journal, size_t len)
 	if (journal->room - journal->len >= len)
 		return;
 	while (journal->room - journal->len < len)
-		journal->room =
-			journal->room ? journal->room * 2 : 16 * RECORD_MAX;
+		journal->room = journal->room ? journal->room * 2
+					      : (size_t)16 * RECORD_MAX;
 	journal->unsynced = xreallocarray(journal->unsynced, 1, journal->room);
 }
 
@@ -239,7 +239,7 @@ journal_size(const struct journal *journal)
 uint64_t
 journal_rotate(struct journal *journal)
 {
-	uint64_t closed = journal->number;
+	uint64_t closed;
 
 	if (journal->size == 0 && journal->len == 0)
 		return 0;

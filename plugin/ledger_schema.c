@@ -125,7 +125,7 @@ migrate_one(sqlite3 *sqlite, const char *step, int version)
 int
 ledger_migrate(sqlite3 *sqlite, const char *const *steps, int count)
 {
-	int64_t version;
+	int64_t version = 0;
 	int rc = ask(sqlite, "PRAGMA user_version", &version);
 
 	if (rc == 0 && version > count)
@@ -139,7 +139,7 @@ ledger_migrate(sqlite3 *sqlite, const char *const *steps, int count)
 static int
 check_kind(sqlite3 *sqlite, bool *empty)
 {
-	int64_t id, version, tables;
+	int64_t id = 0, version = 0, tables = 0;
 	int rc;
 
 	if ((rc = ask(sqlite, "SELECT count(*) FROM sqlite_schema", &tables)) <
@@ -194,7 +194,7 @@ int
 ledger_set_up(sqlite3 *sqlite, const struct digest_key *key)
 {
 	bool empty;
-	int64_t rows;
+	int64_t rows = 0;
 	int rc = check_kind(sqlite, &empty);
 
 	/* Takes hold only while there is nothing in the file. */
