@@ -62,6 +62,8 @@ message_peek(const char *line, size_t len, struct message_peek *out)
 	message_finish(&parts);
 	out->program = parts.program;
 	out->msg = parts.msg;
+	/* \u may stand for any character. */
 	return !parts.own && parts.repeat == 1 &&
+	       !memmem(parts.msg.text, parts.msg.len, "\\u", 2) &&
 	       !span_starts(&parts.msg, folded, sizeof folded - 1);
 }

@@ -161,6 +161,8 @@ static const struct {
 		NULL},
 	{"{\"time\":\"x\", \"tag\":\"a\\u0041:\", \"msg\":\" a\"}", false, NULL,
 		NULL},
+	{"{\"time\":\"x\", \"tag\":\"a:\", \"msg\":\" a\\u0062c\"}", false,
+		NULL, NULL},
 	{"{\"time\":\"x\", \"msg\":\" a\", \"tag\":\"a:\"}", false, NULL, NULL},
 	{"{\"time\":\"x\", \"tag\":\"a:\", \"msg\":\" a\", \"x\":1}", false,
 		NULL, NULL},
