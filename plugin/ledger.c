@@ -310,6 +310,8 @@ ledger_start(struct ledger *ledger)
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (rc != 0)
 		ledger->running = false;
+	else
+		(void)pthread_setname_np(ledger->thread, "ledger");
 	return -rc;
 }
 
