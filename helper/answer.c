@@ -16,9 +16,9 @@
 #include "common/xalloc.h"
 
 enum {
-	PENDING_MAX = 1024,  /* requests answered together */
+	PENDING_MAX = 1024, /* requests answered together */
+	EXEMPT_MAX = 65536,
 	CHANGES_MAX = 10000, /* elements written together */
-	PACKETS_MAX = 4096,  /* before others have their turn */
 	SEND_TIMEOUT_S = 5,
 };
 
@@ -211,6 +211,8 @@ note_items(struct talk *talk, const struct wire_header *header,
 
 		if (header->type == WIRE_EXEMPT) {
 			netset_add(&talk->exempt, net);
+			if (talk->exempt.count > EXEMPT_MAX)
+				return -E2BIG;
 			continue;
 		}
 		if (header->type == WIRE_LIFT) {
@@ -237,9 +239,6 @@ answer_ban(struct talk *talk, const struct wire_header *header)
 	if (result < 0)
 		return result;
 	talk->pending_count++;
-	if (talk->pending_count == PENDING_MAX ||
-		talk->keeper->wants.changed_count >= CHANGES_MAX)
-		return settle(talk);
 	return 0;
 }
 
@@ -277,7 +276,7 @@ answer_stream(struct talk *talk, const struct wire_header *header)
 			 : keeper_exempt(talk->keeper, &talk->exempt);
 	log_debug("%s seq=%u bans=%zu status=%d",
 		header->type == WIRE_REPLACE ? "replace" : "exempt",
-		header->seq, talk->keeper->wants.count, result);
+		header->seq, talk->keeper->table.wants.count, result);
 	return send_done(talk, &talk->stream, result);
 }
 
@@ -292,10 +291,10 @@ answer_install(struct talk *talk, const struct wire_header *header)
 	result = keeper_install(talk->keeper, &options);
 	if (result < 0)
 		log_err("install table=%s error=\"%s\"",
-			talk->keeper->nft.table, strerror(-result));
+			talk->keeper->table.nft.table, strerror(-result));
 	else
 		log_info("install table=%s ports=%u log=%d",
-			talk->keeper->nft.table, options.port_count,
+			talk->keeper->table.nft.table, options.port_count,
 			options.log);
 	return answer_simply(talk, header->seq, result);
 }
@@ -303,9 +302,10 @@ answer_install(struct talk *talk, const struct wire_header *header)
 static int
 answer_remove(struct talk *talk, const struct wire_header *header)
 {
-	int result = keeper_remove(talk->keeper);
+	int result = table_remove(&talk->keeper->table);
 
-	log_info("remove table=%s status=%d", talk->keeper->nft.table, result);
+	log_info("remove table=%s status=%d", talk->keeper->table.nft.table,
+		result);
 	return answer_simply(talk, header->seq, result);
 }
 
@@ -342,7 +342,7 @@ answer_list(struct talk *talk, const struct wire_header *header)
 	talk->list = (struct wire_header){
 		.type = WIRE_ITEMS, .flags = WIRE_FIRST, .seq = header->seq};
 	talk->list_error = 0;
-	result = keeper_list(talk->keeper, list_item, talk);
+	result = table_list(&talk->keeper->table, list_item, talk);
 	if (talk->list_error == 0 && result < 0)
 		return answer_simply(talk, header->seq, result);
 	if (talk->list_error == 0)
@@ -390,7 +390,8 @@ answer_waiting(struct talk *talk)
 	int result = 0, settled;
 	ssize_t got;
 
-	for (int i = 0; i < PACKETS_MAX && result == 0; i++) {
+	/* Not more than that before others have their turn. */
+	for (int i = 0; i < PENDING_MAX && result == 0; i++) {
 		got = recv(talk->fd, talk->in, sizeof(talk->in), MSG_DONTWAIT);
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -401,6 +402,8 @@ answer_waiting(struct talk *talk)
 		else
 			result = got == 0 ? -ECONNRESET
 					  : answer_packet(talk, (size_t)got);
+		if (talk->keeper->table.wants.changed_count >= CHANGES_MAX)
+			break;
 	}
 	/* What was asked before the peer went is done, as was promised. */
 	settled = settle(talk);

@@ -6,14 +6,12 @@
  */
 #include "helper/command.h"
 
-#include <libfastjson/json.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/duration.h"
-#include "common/log.h"
+#include "helper/value.h"
 
 /* Far above what is designed for: room for elements that are deleted and
  * added in one transaction, too. The kernel allocates as they come. */
@@ -41,99 +39,32 @@ next_set(const struct command_set *set, enum command_kind kind)
 	return NULL;
 }
 
-static struct fjson_object *
-must(struct fjson_object *object)
-{
-	if (!object)
-		fatal("out of memory");
-	return object;
-}
-
-static struct fjson_object *
-text(const char *value)
-{
-	return must(fjson_object_new_string(value));
-}
-
-static struct fjson_object *
-number(int64_t value)
-{
-	return must(fjson_object_new_int64(value));
-}
-
-static struct fjson_object *
-array(void)
-{
-	return must(fjson_object_new_array());
-}
-
-static void
-append(struct fjson_object *list, struct fjson_object *value)
-{
-	if (fjson_object_array_add(list, value) != 0)
-		fatal("out of memory");
-}
-
-static struct fjson_object *
-list_of(struct fjson_object *first, struct fjson_object *second)
-{
-	struct fjson_object *list = array();
-
-	append(list, first);
-	if (second)
-		append(list, second);
-	return list;
-}
-
-/* object("key", value, ..., NULL). A value that is NULL is JSON's null. Keys
- * are literals: they are not copied. */
-static struct fjson_object *
-object(const char *key, ...)
-{
-	struct fjson_object *made = must(fjson_object_new_object());
-	va_list args;
-
-	va_start(args, key);
-	for (; key; key = va_arg(args, const char *))
-		fjson_object_object_add_ex(made, key,
-			va_arg(args, struct fjson_object *),
-			FJSON_OBJECT_ADD_KEY_IS_NEW |
-				FJSON_OBJECT_KEY_IS_CONSTANT);
-	va_end(args);
-	return made;
-}
-
 /* ---- Parts of all commands ---- */
 
 void
 command_begin(struct command *command, const char *table)
 {
 	command->table = table;
-	command->list = array();
-	command->root = object("nftables", command->list, NULL);
+	command->list = value_array();
+	command->root = value_map("nftables", command->list, NULL);
 }
 
 bool
 command_is_empty(const struct command *command)
 {
-	return fjson_object_array_length(command->list) == 0;
+	return value_count(command->list) == 0;
 }
 
 const char *
 command_text(struct command *command)
 {
-	const char *all = fjson_object_to_json_string_ext(
-		command->root, FJSON_TO_STRING_PLAIN);
-
-	if (!all)
-		fatal("out of memory");
-	return all;
+	return value_write(command->root);
 }
 
 void
 command_free(struct command *command)
 {
-	fjson_object_put(command->root);
+	value_free(command->root);
 	command->root = command->list = NULL;
 }
 
@@ -142,29 +73,23 @@ static void
 add_command(struct command *command, const char *verb, const char *kind,
 	struct fjson_object *what)
 {
-	append(command->list, object(verb, object(kind, what, NULL), NULL));
+	value_append(command->list,
+		value_map(verb, value_map(kind, what, NULL), NULL));
 }
 
 static struct fjson_object *
 table_object(const struct command *command)
 {
-	return object(
-		"family", text("inet"), "name", text(command->table), NULL);
+	return value_map("family", value_text("inet"), "name",
+		value_text(command->table), NULL);
 }
 
 /* The beginning of every object in our table. */
 static struct fjson_object *
 named(const struct command *command, const char *name)
 {
-	return object("family", text("inet"), "table", text(command->table),
-		"name", text(name), NULL);
-}
-
-static void
-put(struct fjson_object *into, const char *key, struct fjson_object *value)
-{
-	fjson_object_object_add_ex(
-		into, key, value, FJSON_OBJECT_KEY_IS_CONSTANT);
+	return value_map("family", value_text("inet"), "table",
+		value_text(command->table), "name", value_text(name), NULL);
 }
 
 static void
@@ -179,12 +104,12 @@ change_elements(struct command *command, const char *verb,
 {
 	struct fjson_object *what;
 
-	if (fjson_object_array_length(elements) == 0) {
-		fjson_object_put(elements);
+	if (value_count(elements) == 0) {
+		value_free(elements);
 		return;
 	}
 	what = named(command, set->name);
-	put(what, "elem", elements);
+	value_put(what, "elem", elements);
 	add_command(command, verb, "element", what);
 }
 
@@ -193,12 +118,15 @@ static struct fjson_object *
 network_value(const struct network *net, bool wide)
 {
 	char address[ADDR_STRLEN];
-	struct fjson_object *value = text(addr_format(&net->addr, address));
+	struct fjson_object *value =
+		value_text(addr_format(&net->addr, address));
 
 	if (!wide || net->prefix == addr_bits(&net->addr))
 		return value;
-	return object("prefix",
-		object("addr", value, "len", number(net->prefix), NULL), NULL);
+	return value_map("prefix",
+		value_map(
+			"addr", value, "len", value_number(net->prefix), NULL),
+		NULL);
 }
 
 static struct fjson_object *
@@ -213,8 +141,10 @@ element(const struct network *net, bool wide, int64_t end_ms, int64_t now_ms)
 	timeout_s = (end_ms - now_ms + 999) / 1000;
 	if (timeout_s > DURATION_MAX_S)
 		timeout_s = DURATION_MAX_S;
-	return object("elem",
-		object("val", value, "timeout", number(timeout_s), NULL), NULL);
+	return value_map("elem",
+		value_map(
+			"val", value, "timeout", value_number(timeout_s), NULL),
+		NULL);
 }
 
 /* ---- The table ---- */
@@ -229,18 +159,19 @@ static void
 add_set(struct command *command, const struct command_set *set)
 {
 	struct fjson_object *what = named(command, set->name);
-	struct fjson_object *flags = array();
+	struct fjson_object *flags = value_array();
 
 	if (is_interval(set))
-		append(flags, text("interval"));
+		value_append(flags, value_text("interval"));
 	if (set->kind != COMMAND_EXEMPT) {
-		append(flags, text("timeout"));
-		put(what, "size", number(SET_SIZE));
-		put(what, "stmt", list_of(object("counter", NULL, NULL), NULL));
+		value_append(flags, value_text("timeout"));
+		value_put(what, "size", value_number(SET_SIZE));
+		value_put(what, "stmt",
+			value_list(value_map("counter", NULL, NULL), NULL));
 	}
-	put(what, "type",
-		text(set->family == ADDR_V4 ? "ipv4_addr" : "ipv6_addr"));
-	put(what, "flags", flags);
+	value_put(what, "type",
+		value_text(set->family == ADDR_V4 ? "ipv4_addr" : "ipv6_addr"));
+	value_put(what, "flags", flags);
 	add_command(command, "add", "set", what);
 }
 
@@ -249,10 +180,10 @@ add_chains(struct command *command)
 {
 	struct fjson_object *base = named(command, "prerouting");
 
-	put(base, "type", text("filter"));
-	put(base, "hook", text("prerouting"));
-	put(base, "prio", number(-300));
-	put(base, "policy", text("accept"));
+	value_put(base, "type", value_text("filter"));
+	value_put(base, "hook", value_text("prerouting"));
+	value_put(base, "prio", value_number(-300));
+	value_put(base, "policy", value_text("accept"));
 	add_command(command, "add", "chain", base);
 	add_command(command, "add", "chain", named(command, "banned"));
 	add_command(command, "flush", "chain", named(command, "prerouting"));
@@ -264,37 +195,39 @@ add_rule(struct command *command, const char *chain, struct fjson_object *first,
 	struct fjson_object *second)
 {
 	add_command(command, "add", "rule",
-		object("family", text("inet"), "table", text(command->table),
-			"chain", text(chain), "expr", list_of(first, second),
-			NULL));
+		value_map("family", value_text("inet"), "table",
+			value_text(command->table), "chain", value_text(chain),
+			"expr", value_list(first, second), NULL));
 }
 
 static struct fjson_object *
 match(const char *op, struct fjson_object *left, struct fjson_object *right)
 {
-	return object("match",
-		object("op", text(op), "left", left, "right", right, NULL),
+	return value_map("match",
+		value_map("op", value_text(op), "left", left, "right", right,
+			NULL),
 		NULL);
 }
 
 static struct fjson_object *
 meta(const char *key)
 {
-	return object("meta", object("key", text(key), NULL), NULL);
+	return value_map("meta", value_map("key", value_text(key), NULL), NULL);
 }
 
 static struct fjson_object *
 payload(const char *protocol, const char *field)
 {
-	return object("payload",
-		object("protocol", text(protocol), "field", text(field), NULL),
+	return value_map("payload",
+		value_map("protocol", value_text(protocol), "field",
+			value_text(field), NULL),
 		NULL);
 }
 
 static struct fjson_object *
 accept_it(void)
 {
-	return object("return", NULL, NULL);
+	return value_map("return", NULL, NULL);
 }
 
 /* Other ports and protocols are none of our business. */
@@ -305,14 +238,14 @@ add_port_rules(struct command *command, const struct wire_options *options)
 
 	if (options->port_count == 0)
 		return;
-	ports = array();
+	ports = value_array();
 	for (size_t i = 0; i < options->port_count; i++)
-		append(ports, number(options->ports[i]));
+		value_append(ports, value_number(options->ports[i]));
 	add_rule(command, "prerouting",
-		match("!=", meta("l4proto"), text("tcp")), accept_it());
+		match("!=", meta("l4proto"), value_text("tcp")), accept_it());
 	add_rule(command, "prerouting",
 		match("!=", payload("tcp", "dport"),
-			object("set", ports, NULL)),
+			value_map("set", ports, NULL)),
 		accept_it());
 }
 
@@ -331,8 +264,9 @@ source(const struct command_set *set, const struct wire_options *options)
 		return address;
 	memset(ones.bytes, 0xff, sizeof(ones.bytes));
 	mask = network_of(&ones, options->prefix6);
-	return object("&",
-		list_of(address, text(addr_format(&mask.addr, formatted))),
+	return value_map("&",
+		value_list(address,
+			value_text(addr_format(&mask.addr, formatted))),
 		NULL);
 }
 
@@ -344,10 +278,12 @@ add_set_rule(struct command *command, const struct command_set *set,
 
 	(void)snprintf(name, sizeof(name), "@%s", set->name);
 	add_rule(command, "prerouting",
-		match("==", source(set, options), text(name)),
+		match("==", source(set, options), value_text(name)),
 		set->kind == COMMAND_EXEMPT
 			? accept_it()
-			: object("goto", object("target", text("banned"), NULL),
+			: value_map("goto",
+				  value_map(
+					  "target", value_text("banned"), NULL),
 				  NULL));
 }
 
@@ -356,16 +292,17 @@ add_banned_rules(struct command *command, const struct wire_options *options)
 {
 	if (options->log)
 		add_rule(command, "banned",
-			object("limit",
-				object("rate", number(options->log_per_minute),
-					"per", text("minute"), "burst",
-					number(options->log_burst), NULL),
+			value_map("limit",
+				value_map("rate",
+					value_number(options->log_per_minute),
+					"per", value_text("minute"), "burst",
+					value_number(options->log_burst), NULL),
 				NULL),
-			object("log",
-				object("prefix", text(options->log_prefix),
-					NULL),
+			value_map("log",
+				value_map("prefix",
+					value_text(options->log_prefix), NULL),
 				NULL));
-	add_rule(command, "banned", object("drop", NULL, NULL), NULL);
+	add_rule(command, "banned", value_map("drop", NULL, NULL), NULL);
 }
 
 static void
@@ -379,17 +316,19 @@ add_set_rules(struct command *command, const struct wire_options *options,
 }
 
 void
-command_install(
-	struct command *command, const struct wire_options *options, bool spare)
+command_install(struct command *command, const struct wire_options *options,
+	enum command_spare spare)
 {
 	const struct command_set *set = NULL;
 
 	add_command(command, "add", "table", table_object(command));
 	for (size_t i = 0; i < COMMAND_SETS; i++)
-		add_set(command, &command_sets[i]);
+		if (command_sets[i].kind != COMMAND_SPARE ||
+			spare != COMMAND_NO_SPARE)
+			add_set(command, &command_sets[i]);
 	add_chains(command);
-	add_rule(command, "prerouting", match("==", meta("iif"), text("lo")),
-		accept_it());
+	add_rule(command, "prerouting",
+		match("==", meta("iif"), value_text("lo")), accept_it());
 	add_set_rules(command, options, COMMAND_EXEMPT);
 	add_port_rules(command, options);
 	/* A chain of its own, so that the sets, which count each packet they
@@ -397,10 +336,11 @@ command_install(
 	 * a drop rule. */
 	add_set_rules(command, options, COMMAND_CLIENTS);
 	add_set_rules(command, options, COMMAND_WIDE);
-	if (spare)
+	if (spare == COMMAND_WITH_SPARE)
 		add_set_rules(command, options, COMMAND_SPARE);
 	add_banned_rules(command, options);
-	while (!spare && (set = next_set(set, COMMAND_SPARE)))
+	while (spare == COMMAND_DROP_SPARE &&
+		(set = next_set(set, COMMAND_SPARE)))
 		add_command(
 			command, "delete", "set", named(command, set->name));
 }
@@ -419,7 +359,7 @@ command_list(struct command *command, const char *set)
 		add_command(command, "list", "set", named(command, set));
 	else
 		add_command(command, "list", "ruleset",
-			object("family", text("inet"), NULL));
+			value_map("family", value_text("inet"), NULL));
 }
 
 /* ---- What the sets hold ---- */
@@ -432,10 +372,10 @@ command_exempt(struct command *command, const struct netset *exempt)
 	while ((set = next_set(set, COMMAND_EXEMPT))) {
 		struct fjson_object *elements;
 
-		elements = array();
+		elements = value_array();
 		for (size_t i = 0; i < exempt->count; i++)
 			if (exempt->items[i].addr.family == set->family)
-				append(elements,
+				value_append(elements,
 					network_value(&exempt->items[i], true));
 		flush_set(command, set);
 		change_elements(command, "add", set, elements);
@@ -446,7 +386,7 @@ static void
 change_clients(struct command *command, const struct command_set *set,
 	const struct command_clients *clients)
 {
-	struct fjson_object *old = array(), *now = array();
+	struct fjson_object *old = value_array(), *now = value_array();
 
 	for (size_t i = 0; i < clients->count; i++) {
 		const struct want *want = clients->items[i];
@@ -454,12 +394,13 @@ change_clients(struct command *command, const struct command_set *set,
 		if (want->net.addr.family != set->family)
 			continue;
 		if (want->present && want->change == WANT_NEW)
-			append(old, network_value(&want->net, false));
+			value_append(old, network_value(&want->net, false));
 		if (want->end_ms > clients->now_ms)
-			append(now, element(&want->net, false, want->end_ms,
-					    clients->now_ms));
+			value_append(
+				now, element(&want->net, false, want->end_ms,
+					     clients->now_ms));
 	}
-	change_elements(command, "add", set, fjson_object_get(old));
+	change_elements(command, "add", set, value_keep(old));
 	change_elements(command, "delete", set, old);
 	change_elements(command, "add", set, now);
 }
@@ -495,10 +436,11 @@ command_wide(struct command *command, const struct wants *wants, int64_t now_ms)
 		size_t count;
 
 		count = want_parts(wants, set->family, now_ms, &parts);
-		elements = array();
+		elements = value_array();
 		for (size_t i = 0; i < count; i++)
-			append(elements, element(&parts[i].net, true,
-						 parts[i].end_ms, now_ms));
+			value_append(
+				elements, element(&parts[i].net, true,
+						  parts[i].end_ms, now_ms));
 		free(parts);
 		flush_set(command, set);
 		change_elements(command, "add", set, elements);

@@ -24,10 +24,14 @@ bool command_is_empty(const struct command *command);
 const char *command_text(struct command *command);
 void command_free(struct command *command);
 
-/* Table, sets, chains and rules; what the sets hold stays. spare: with the
- * spare sets, too; else they are deleted. */
+enum command_spare {
+	COMMAND_NO_SPARE,
+	COMMAND_WITH_SPARE,
+	COMMAND_DROP_SPARE, /* delete the spare sets, if they are there */
+};
+/* Table, sets, chains and rules; what the sets hold stays. */
 void command_install(struct command *command,
-	const struct wire_options *options, bool spare);
+	const struct wire_options *options, enum command_spare spare);
 /* The exempt sets hold these and nothing else. */
 void command_exempt(struct command *command, const struct netset *exempt);
 /* What is to be done about each of these clients. Those that may be present

@@ -174,12 +174,12 @@ serve_inherited(const struct settings *settings, struct keeper *keeper)
 		type != SOCK_SEQPACKET)
 		fatal("--fd %d: no SEQPACKET socket", settings->fd);
 	become_user(settings->user);
-	keeper_open(keeper, settings->table);
+	keeper_open(keeper, settings->table, answer_refused);
 	talk = talk_new(settings->fd, keeper);
 	while (result == 0) {
 		struct pollfd polled[] = {{settings->fd, POLLIN, 0},
-			{keeper->watch.table_fd, POLLIN, 0},
-			{keeper->watch.host_fd, POLLIN, 0}};
+			{keeper->table.watch.table_fd, POLLIN, 0},
+			{keeper->table.watch.host_fd, POLLIN, 0}};
 
 		(void)poll(polled, 3, keeper_timeout_ms(keeper));
 		if (keeper_work(keeper))
@@ -231,8 +231,8 @@ serve_all(int listening, uid_t peer, struct keeper *keeper)
 		struct pollfd polled[] = {
 			{talk ? talk_fd(talk) : -1, POLLIN, 0},
 			{listening, POLLIN, 0},
-			{keeper->watch.table_fd, POLLIN, 0},
-			{keeper->watch.host_fd, POLLIN, 0}};
+			{keeper->table.watch.table_fd, POLLIN, 0},
+			{keeper->table.watch.host_fd, POLLIN, 0}};
 		int result = 0;
 
 		(void)poll(polled, 4, keeper_timeout_ms(keeper));
@@ -265,7 +265,7 @@ serve(const struct settings *settings, int listening, struct keeper *keeper)
 	if (listening < 0)
 		listening = service_listen(settings->path, peer_group);
 	become_user(settings->user);
-	keeper_open(keeper, settings->table);
+	keeper_open(keeper, settings->table, answer_refused);
 	log_info("start version=" PACKAGE_VERSION " table=%s", settings->table);
 	serve_all(listening, peer, keeper);
 }
@@ -273,7 +273,7 @@ serve(const struct settings *settings, int listening, struct keeper *keeper)
 int
 main(int argc, char **argv)
 {
-	struct keeper keeper = {.refused = answer_refused};
+	struct keeper keeper;
 	struct settings settings;
 	int listening;
 

@@ -13,6 +13,7 @@
 
 #include "common/log.h"
 #include "common/xalloc.h"
+#include "helper/value.h"
 
 void
 nft_open(struct nft *nft, const char *table)
@@ -97,25 +98,6 @@ list(struct nft *nft, const char *set, const char **answer)
 	return result;
 }
 
-static struct fjson_object *
-get(struct fjson_object *object, const char *key)
-{
-	struct fjson_object *value = NULL;
-
-	if (fjson_object_is_type(object, fjson_type_object))
-		(void)fjson_object_object_get_ex(object, key, &value);
-	return value;
-}
-
-/* 0 for what is no array. */
-static int
-count_of(struct fjson_object *array)
-{
-	return fjson_object_is_type(array, fjson_type_array)
-		       ? fjson_object_array_length(array)
-		       : 0;
-}
-
 /* {kind: {..., "table": name}}, and {"table": {..., "name": name}}. */
 static bool
 is_ours(const struct nft *nft, struct fjson_object *object)
@@ -130,7 +112,7 @@ is_ours(const struct nft *nft, struct fjson_object *object)
 	if (fjson_object_iter_equal(&at, &end))
 		return false;
 	body = fjson_object_iter_peek_value(&at);
-	name = get(body, get(object, "table") ? "name" : "table");
+	name = value_get(body, value_get(object, "table") ? "name" : "table");
 	return fjson_object_is_type(name, fjson_type_string) &&
 	       strcmp(fjson_object_get_string(name), nft->table) == 0;
 }
@@ -150,41 +132,32 @@ nft_describe(struct nft *nft)
 	if (result < 0)
 		return NULL;
 	root = fjson_tokener_parse(answer);
-	all = get(root, "nftables");
-	ours = fjson_object_new_array();
-	for (int i = 0; ours && i < count_of(all); i++) {
+	all = value_get(root, "nftables");
+	ours = value_array();
+	for (int i = 0; i < value_count(all); i++) {
 		struct fjson_object *object =
 			fjson_object_array_get_idx(all, i);
 
 		if (is_ours(nft, object))
-			(void)fjson_object_array_add(
-				ours, fjson_object_get(object));
+			value_append(ours, value_keep(object));
 	}
-	if (count_of(ours) > 0)
-		described = xstrdup(fjson_object_to_json_string(ours));
-	fjson_object_put(ours);
-	fjson_object_put(root);
+	if (value_count(ours) > 0)
+		described = xstrdup(value_write(ours));
+	value_free(ours);
+	value_free(root);
 	return described;
-}
-
-static uint64_t
-get_number(struct fjson_object *object, const char *key)
-{
-	int64_t value = fjson_object_get_int64(get(object, key));
-
-	return value < 0 ? 0 : (uint64_t)value;
 }
 
 static int
 read_network(struct fjson_object *value, uint8_t prefix, struct network *out)
 {
-	struct fjson_object *wide = get(value, "prefix");
+	struct fjson_object *wide = value_get(value, "prefix");
 	struct addr addr;
 	const char *text;
 
 	if (wide) {
-		value = get(wide, "addr");
-		prefix = (uint8_t)get_number(wide, "len");
+		value = value_get(wide, "addr");
+		prefix = (uint8_t)value_get_number(wide, "len");
 	}
 	if (!fjson_object_is_type(value, fjson_type_string))
 		return -EBADMSG;
@@ -200,31 +173,31 @@ static int
 read_element(
 	struct fjson_object *element, uint8_t prefix, struct wire_item *out)
 {
-	struct fjson_object *inner = get(element, "elem"), *counter;
+	struct fjson_object *inner = value_get(element, "elem"), *counter;
 
 	*out = (struct wire_item){0};
 	if (!inner)
 		return read_network(element, prefix, &out->net);
 	/* Whole seconds, cut: one that is about to end is not permanent. */
-	if (get(inner, "timeout"))
-		out->timeout_ms = get_number(inner, "expires") * 1000 + 1;
-	counter = get(inner, "counter");
-	out->packets = get_number(counter, "packets");
-	out->bytes = get_number(counter, "bytes");
-	return read_network(get(inner, "val"), prefix, &out->net);
+	if (value_get(inner, "timeout"))
+		out->timeout_ms = value_get_number(inner, "expires") * 1000 + 1;
+	counter = value_get(inner, "counter");
+	out->packets = value_get_number(counter, "packets");
+	out->bytes = value_get_number(counter, "bytes");
+	return read_network(value_get(inner, "val"), prefix, &out->net);
 }
 
 static struct fjson_object *
 find_elements(struct fjson_object *root)
 {
-	struct fjson_object *all = get(root, "nftables");
+	struct fjson_object *all = value_get(root, "nftables");
 
-	for (int i = 0; i < count_of(all); i++) {
+	for (int i = 0; i < value_count(all); i++) {
 		struct fjson_object *set =
-			get(fjson_object_array_get_idx(all, i), "set");
+			value_get(fjson_object_array_get_idx(all, i), "set");
 
 		if (set)
-			return get(set, "elem");
+			return value_get(set, "elem");
 	}
 	return NULL;
 }
@@ -245,10 +218,10 @@ nft_list(struct nft *nft, const struct command_set *set, uint8_t prefix6,
 		prefix = prefix6;
 	root = fjson_tokener_parse(answer);
 	elements = find_elements(root);
-	for (int i = 0; i < count_of(elements); i++)
+	for (int i = 0; i < value_count(elements); i++)
 		if (read_element(fjson_object_array_get_idx(elements, i),
 			    prefix, &element) == 0)
 			item(&element, arg);
-	fjson_object_put(root);
+	value_free(root);
 	return 0;
 }

@@ -173,68 +173,71 @@ expect_command(
 static const struct {
 	const char *name;
 	struct wire_options options;
-	bool spare;
+	enum command_spare spare;
 	const char *part;
 	bool there;
 } installs[] = {
-	{"table first", PLAIN, false,
+	{"table first", PLAIN, COMMAND_NO_SPARE,
 		"{\"nftables\":[{\"add\":{\"table\":{\"family\":\"inet\","
 		"\"name\":\"t\"}}},",
 		true},
-	{"hash set", PLAIN, false,
+	{"hash set", PLAIN, COMMAND_NO_SPARE,
 		"\"name\":\"ban6\",\"size\":4194304,\"stmt\":[{\"counter\":"
 		"null}],\"type\":\"ipv6_addr\",\"flags\":[\"timeout\"]}",
 		true},
-	{"interval set", PLAIN, false,
+	{"interval set", PLAIN, COMMAND_NO_SPARE,
 		"\"name\":\"net4\",\"size\":4194304,\"stmt\":[{\"counter\":"
 		"null}],\"type\":\"ipv4_addr\",\"flags\":[\"interval\","
 		"\"timeout\"]}",
 		true},
-	{"exempt set", PLAIN, false,
+	{"exempt set", PLAIN, COMMAND_NO_SPARE,
 		"\"name\":\"exempt4\",\"type\":\"ipv4_addr\",\"flags\":["
 		"\"interval\"]}",
 		true},
-	{"chain", PLAIN, false,
+	{"chain", PLAIN, COMMAND_NO_SPARE,
 		"\"name\":\"prerouting\",\"type\":\"filter\",\"hook\":"
 		"\"prerouting\",\"prio\":-300,\"policy\":\"accept\"",
 		true},
-	{"loopback", PLAIN, false,
+	{"loopback", PLAIN, COMMAND_NO_SPARE,
 		RULE "{\"meta\":{\"key\":\"iif\"}},\"right\":\"lo\"}},"
 		     "{\"return\":null}]",
 		true},
-	{"mask of 64", PLAIN, false,
+	{"mask of 64", PLAIN, COMMAND_NO_SPARE,
 		RULE "{\"&\":[{\"payload\":{\"protocol\":\"ip6\",\"field\":"
 		     "\"saddr\"}},\"ffff:ffff:ffff:ffff::\"]},\"right\":"
 		     "\"@ban6\"}},{\"goto\":{\"target\":\"banned\"}}]",
 		true},
-	{"mask of 48", {.prefix6 = 48}, false, "\"ffff:ffff:ffff::\"", true},
-	{"no mask for 128", {.prefix6 = 128}, false, "\"&\"", false},
-	{"all ports", PLAIN, false, "dport", false},
-	{"ports", {.prefix6 = 64, .port_count = 2, .ports = {25, 587}}, false,
+	{"mask of 48", {.prefix6 = 48}, COMMAND_NO_SPARE,
+		"\"ffff:ffff:ffff::\"", true},
+	{"no mask for 128", {.prefix6 = 128}, COMMAND_NO_SPARE, "\"&\"", false},
+	{"all ports", PLAIN, COMMAND_NO_SPARE, "dport", false},
+	{"ports", {.prefix6 = 64, .port_count = 2, .ports = {25, 587}},
+		COMMAND_NO_SPARE,
 		"{\"match\":{\"op\":\"!=\",\"left\":{\"payload\":{"
 		"\"protocol\":\"tcp\",\"field\":\"dport\"}},\"right\":{"
 		"\"set\":[25,587]}}},{\"return\":null}",
 		true},
-	{"no log", PLAIN, false, "\"log\"", false},
+	{"no log", PLAIN, COMMAND_NO_SPARE, "\"log\"", false},
 	{"log, its prefix escaped",
 		{.prefix6 = 64,
 			.log = true,
 			.log_per_minute = 10,
 			.log_burst = 5,
 			.log_prefix = "a\"b\\"},
-		false,
+		COMMAND_NO_SPARE,
 		"[{\"limit\":{\"rate\":10,\"per\":\"minute\",\"burst\":5}},"
 		"{\"log\":{\"prefix\":\"a\\\"b\\\\\"}}]",
 		true},
-	{"drop last", PLAIN, false,
+	{"drop last", PLAIN, COMMAND_NO_SPARE,
 		"\"chain\":\"banned\",\"expr\":[{\"drop\":null}]", true},
-	{"no spare sets", PLAIN, false, "@spare", false},
-	{"they are deleted", PLAIN, false,
+	{"no spare sets", PLAIN, COMMAND_NO_SPARE, "@spare", false},
+	{"they are deleted", PLAIN, COMMAND_DROP_SPARE,
 		"{\"delete\":{\"set\":{\"family\":\"inet\",\"table\":\"t\","
 		"\"name\":\"spare4\"}}}",
 		true},
-	{"spare sets", PLAIN, true, "\"@spare4\"", true},
-	{"they are not deleted", PLAIN, true, "\"delete\"", false},
+	{"spare sets", PLAIN, COMMAND_WITH_SPARE, "\"@spare4\"", true},
+	{"they are not deleted", PLAIN, COMMAND_WITH_SPARE, "\"delete\"",
+		false},
 };
 
 static void
@@ -273,7 +276,7 @@ test_order(void **state)
 
 	(void)state;
 	command_begin(&command, "t");
-	command_install(&command, &options, false);
+	command_install(&command, &options, COMMAND_NO_SPARE);
 	at = command_text(&command);
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
 		at = strstr(at, order[i]);
@@ -641,8 +644,7 @@ test_describe(void **state)
 static void
 open_keeper(struct keeper *keeper, const char *listed)
 {
-	*keeper = (struct keeper){.refused = answer_refused};
-	keeper_open(keeper, "t");
+	keeper_open(keeper, "t", answer_refused);
 	fake.list = listed;
 	assert_int_equal(keeper_install(keeper, &plain), 0);
 }
@@ -702,8 +704,8 @@ test_halving(void **state)
 	}
 	fake.bad = "\"10.0.0.77\"";
 	assert_int_equal(keeper_write(&keeper), 0);
-	assert_int_equal(keeper.wants.count, 99);
-	assert_int_equal(keeper.wants.changed_count, 0);
+	assert_int_equal(keeper.table.wants.count, 99);
+	assert_int_equal(keeper.table.wants.changed_count, 0);
 	for (unsigned i = 0; i < 100; i++) {
 		char text[24];
 
@@ -760,7 +762,8 @@ test_replace(void **state)
 	assert_int_equal(ran(before, "[\"192.0.2.3\"]"), 1);
 	assert_int_equal(ran(before, "\"name\":\"net4\""), 1);
 	assert_int_equal(ran(before, "10.0.0.0"), 0);
-	assert_int_equal(keeper.wants.count, 3); /* the /8 is swept later */
+	assert_int_equal(
+		keeper.table.wants.count, 3); /* the /8 is swept later */
 	keeper_close(&keeper);
 }
 
@@ -775,13 +778,13 @@ test_replace_unknown(void **state)
 	(void)state;
 	open_keeper(
 		&keeper, "{\"nftables\": [{\"table\": {\"name\": \"t\"}}]}");
-	assert_true(keeper.unknown);
+	assert_true(keeper.table.unknown);
 	assert_int_equal(ran(0, "\"@spare4\""), 1);
 	before = fake.runs;
 	keeper_replace_begin(&keeper);
 	assert_int_equal(ban(&keeper, "192.0.2.2", 0), 0);
 	assert_int_equal(keeper_replace_end(&keeper, NULL), 0);
-	assert_false(keeper.unknown);
+	assert_false(keeper.table.unknown);
 	assert_non_null(strstr(fake.ran[before], "{\"flush\":{\"set\""));
 	assert_non_null(strstr(fake.ran[before], "\"ban4\""));
 	assert_non_null(strstr(fake.ran[before], "192.0.2.2"));
@@ -817,7 +820,7 @@ test_replace_spare(void **state)
 	assert_true(spare >= 0 && spare < flush && flush < filled);
 	assert_non_null(strstr(fake.ran[spare], "\"spare4\""));
 	assert_non_null(strstr(fake.ran[filled], "\"ban4\""));
-	assert_int_equal(keeper.wants.count, 1);
+	assert_int_equal(keeper.table.wants.count, 1);
 	keeper_close(&keeper);
 }
 
@@ -835,7 +838,8 @@ test_mend(void **state)
 	assert_int_equal(keeper_write(&keeper), 0);
 	/* One element: it alone. */
 	before = fake.runs;
-	keeper.watch.gone("ban4", net.addr.bytes, 4, keeper.watch.arg);
+	keeper.table.watch.gone(
+		"ban4", net.addr.bytes, 4, keeper.table.watch.arg);
 	assert_false(keeper_work(&keeper)); /* quiet first */
 	assert_in_range(keeper_timeout_ms(&keeper), 1, 100);
 	usleep(110000);
@@ -844,7 +848,7 @@ test_mend(void **state)
 	assert_int_equal(ran(before, "[\"192.0.2.1\"]"), 1);
 	/* All. */
 	before = fake.runs;
-	keeper.watch.hit = true;
+	keeper.table.watch.hit = true;
 	assert_false(keeper_work(&keeper));
 	usleep(110000);
 	assert_true(keeper_work(&keeper));
@@ -852,9 +856,9 @@ test_mend(void **state)
 	assert_int_equal(ran(before, "192.0.2.2"), 1);
 	assert_int_equal(ran(before, "{\"delete\":{\"element\""), 0);
 	/* Not after it was removed. */
-	assert_int_equal(keeper_remove(&keeper), 0);
+	assert_int_equal(table_remove(&keeper.table), 0);
 	before = fake.runs;
-	keeper.watch.hit = true;
+	keeper.table.watch.hit = true;
 	(void)keeper_work(&keeper);
 	usleep(110000);
 	assert_false(keeper_work(&keeper));
@@ -1020,7 +1024,7 @@ test_strange_requests(void **state)
 			"192.0.2.1");
 		if (answer_waiting(peer.talk) != -EBADMSG)
 			fail_msg("%s is accepted", strange[i].name);
-		assert_int_equal(peer.keeper.wants.count, 0);
+		assert_int_equal(peer.keeper.table.wants.count, 0);
 		close_peer(&peer);
 	}
 	/* A stream of one kind inside another, or with another number. */
@@ -1043,7 +1047,7 @@ test_strange_requests(void **state)
 		open_peer(&peer);
 		assert_int_equal(send(peer.fd, cut, len, 0), len);
 		assert_int_equal(answer_waiting(peer.talk), -EBADMSG);
-		assert_int_equal(peer.keeper.wants.count, 0);
+		assert_int_equal(peer.keeper.table.wants.count, 0);
 		close_peer(&peer);
 	}
 }
