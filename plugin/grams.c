@@ -142,6 +142,8 @@ best_set(const struct literal_sets *sets, const uint32_t *counters)
 	const struct literal_set *best = NULL;
 	uint64_t least = UINT64_MAX;
 
+	/* Of equals the last: what a server says of the matter stands behind
+	 * what it says of who. */
 	for (size_t i = 0; i < sets->count; i++) {
 		uint64_t sum = 0;
 
@@ -152,7 +154,7 @@ best_set(const struct literal_sets *sets, const uint32_t *counters)
 				&sets->items[i].items[j], counters, &count);
 			sum += count;
 		}
-		if (sum < least) {
+		if (sum <= least) {
 			least = sum;
 			best = &sets->items[i];
 		}

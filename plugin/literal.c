@@ -229,7 +229,10 @@ read_group(struct reader *reader, struct literal_sets *out)
 		reader->give_up = true;
 		return;
 	}
-	if (*reader->at == '?') {
+	/* "(?P=NAME)", what that group matched: nothing is known of it. */
+	if (strncmp(reader->at, "?P=", 3) == 0) {
+		reader->at += strcspn(reader->at, ")");
+	} else if (*reader->at == '?') {
 		reader->at++;
 		required = read_opening(reader);
 	}
