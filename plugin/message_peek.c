@@ -13,6 +13,9 @@
 #define TAG "\"tag\":\""
 #define MSG ", \"msg\":\""
 #define TAIL "\"}"
+/* No tag begins before this: two times, at least to the second, are in front
+ * of it. */
+enum { BEFORE_TAG = sizeof "{\"time\":\"2026-11-25T10:00:00Z\"" - 1 };
 
 /* The tag up to its closing quote, "\/" become "/". Tags that hold any other
  * escape, or that message.c may have to put together, are not for here. */
@@ -44,11 +47,11 @@ message_peek(const char *line, size_t len, struct message_peek *out)
 	const char *end = line + len, *at;
 	struct message parts = {0};
 
-	if (len < sizeof HEAD + sizeof TAIL ||
+	if (len < BEFORE_TAG + sizeof TAIL ||
 		memcmp(line, HEAD, sizeof HEAD - 1) != 0 ||
 		memcmp(end - 2, TAIL, 2) != 0)
 		return false;
-	at = memmem(line, len, TAG, sizeof TAG - 1);
+	at = memmem(line + BEFORE_TAG, len - BEFORE_TAG, TAG, sizeof TAG - 1);
 	if (!at)
 		return false;
 	at += sizeof TAG - 1;

@@ -146,26 +146,34 @@ static const struct {
 	bool want;
 	const char *program, *msg;
 } lines[] = {
-	{"{\"time\":\"x\", \"tag\":\"postfix\\/smtpd[1]:\", \"msg\":\" a b\"}",
+	{"{\"time\":\"2026-11-25T10:00:00Z\", \"tag\":\"postfix\\/smtpd[1]:\", "
+	 "\"msg\":\" a b\"}",
 		true, "postfix/smtpd", "a b"},
-	{"{\"time\":\"x\", \"tag\":\"dovecot:\", \"msg\":\" a \\\" b\"}", true,
-		"dovecot", "a \\\" b"},
+	{"{\"time\":\"2026-11-25T10:00:00Z\", \"tag\":\"dovecot:\", \"msg\":\" "
+	 "a \\\" b\"}",
+		true, "dovecot", "a \\\" b"},
 	/* What message.c may have to put together. */
-	{"{\"time\":\"x\", \"tag\":\"postfix\\/10.0.0.1:\", "
+	{"{\"time\":\"2026-11-25T10:00:00Z\", \"tag\":\"postfix\\/10.0.0.1:\", "
 	 "\"msg\":\"submission\\/smtpd[2]: a\"}",
 		false, NULL, NULL},
-	{"{\"time\":\"x\", \"tag\":\"a:\", \"msg\":\" message repeated 2 "
+	{"{\"time\":\"2026-11-25T10:00:00Z\", \"tag\":\"a:\", \"msg\":\" "
+	 "message repeated 2 "
 	 "times: [ a]\"}",
 		false, NULL, NULL},
-	{"{\"time\":\"x\", \"tag\":\"rsyslogd:\", \"msg\":\" a\"}", false, NULL,
-		NULL},
-	{"{\"time\":\"x\", \"tag\":\"a\\u0041:\", \"msg\":\" a\"}", false, NULL,
-		NULL},
-	{"{\"time\":\"x\", \"tag\":\"a:\", \"msg\":\" a\\u0062c\"}", false,
-		NULL, NULL},
-	{"{\"time\":\"x\", \"msg\":\" a\", \"tag\":\"a:\"}", false, NULL, NULL},
-	{"{\"time\":\"x\", \"tag\":\"a:\", \"msg\":\" a\", \"x\":1}", false,
-		NULL, NULL},
+	{"{\"time\":\"2026-11-25T10:00:00Z\", \"tag\":\"rsyslogd:\", "
+	 "\"msg\":\" a\"}",
+		false, NULL, NULL},
+	{"{\"time\":\"2026-11-25T10:00:00Z\", \"tag\":\"a\\u0041:\", "
+	 "\"msg\":\" a\"}",
+		false, NULL, NULL},
+	{"{\"time\":\"2026-11-25T10:00:00Z\", \"tag\":\"a:\", \"msg\":\" "
+	 "a\\u0062c\"}",
+		false, NULL, NULL},
+	{"{\"time\":\"2026-11-25T10:00:00Z\", \"msg\":\" a\", \"tag\":\"a:\"}",
+		false, NULL, NULL},
+	{"{\"time\":\"2026-11-25T10:00:00Z\", \"tag\":\"a:\", \"msg\":\" a\", "
+	 "\"x\":1}",
+		false, NULL, NULL},
 	{"{\"time\":\"x\"}", false, NULL, NULL},
 	{"", false, NULL, NULL},
 	{"no JSON at all", false, NULL, NULL},
@@ -185,11 +193,10 @@ test_shapes(void **state)
 		if (!got)
 			continue;
 		assert_int_equal(strlen(lines[i].program), peek.program.len);
-		assert_memory_equal(lines[i].program, peek.program.text,
-			peek.program.len);
-		assert_int_equal(strlen(lines[i].msg), peek.msg.len);
 		assert_memory_equal(
-			lines[i].msg, peek.msg.text, peek.msg.len);
+			lines[i].program, peek.program.text, peek.program.len);
+		assert_int_equal(strlen(lines[i].msg), peek.msg.len);
+		assert_memory_equal(lines[i].msg, peek.msg.text, peek.msg.len);
 	}
 }
 
