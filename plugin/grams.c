@@ -42,6 +42,8 @@ struct grams {
 	uint32_t counters[1 << COUNTERS_LOG2]; /* by hash */
 	struct entry *entries;
 	size_t entry_count;
+	struct literal_sets *demands; /* by pattern: all that it demands */
+	size_t demand_count;
 	bool blind;    /* a gram may look different in JSON, or none is
 			  needed: grams_may_find can't tell */
 	uint64_t *map; /* bit a hashed gram */
@@ -86,6 +88,9 @@ grams_free(struct grams *grams)
 		return;
 	for (size_t i = 0; i < grams->entry_count; i++)
 		free(grams->entries[i].patterns);
+	for (size_t i = 0; i < grams->demand_count; i++)
+		literal_sets_free(&grams->demands[i]);
+	free(grams->demands);
 	free(grams->entries);
 	free(grams->map);
 	free(grams->slots);
@@ -199,19 +204,31 @@ add_to_entry(struct entry *entry, uint32_t pattern)
 	entry->patterns[entry->pattern_count++] = pattern;
 }
 
+static struct literal_sets *
+demands_of(struct grams *grams, uint32_t number)
+{
+	if (number >= grams->demand_count) {
+		grams->demands = xreallocarray(grams->demands,
+			(size_t)number + 1, sizeof *grams->demands);
+		for (size_t i = grams->demand_count; i <= number; i++)
+			grams->demands[i] = (struct literal_sets){0};
+		grams->demand_count = (size_t)number + 1;
+	}
+	return &grams->demands[number];
+}
+
 bool
 grams_add(struct grams *grams, const char *pattern, uint32_t number)
 {
-	struct literal_sets sets = {0};
+	struct literal_sets *sets = demands_of(grams, number);
 	const struct literal_set *set;
 	bool found;
 
-	literal_find(pattern, &sets);
-	set = best_set(&sets, grams->counters);
+	literal_find(pattern, sets);
+	set = best_set(sets, grams->counters);
 	found = set != NULL;
 	for (size_t i = 0; set && i < set->count; i++)
 		add_to_entry(entry_for(grams, &set->items[i]), number);
-	literal_sets_free(&sets);
 	grams->blind |= !found;
 	return found;
 }
@@ -314,6 +331,41 @@ may_stand(const struct entry *entry, struct span escaped, size_t at)
 	return true;
 }
 
+/* Whether one of these might stand there. */
+static bool
+set_may_stand(const struct literal_set *set, struct span escaped)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		const struct literal *literal = &set->items[i];
+
+		if (is_escaped(literal->text, literal->len) ||
+			memmem(escaped.text, escaped.len, literal->text,
+				literal->len))
+			return true;
+	}
+	return false;
+}
+
+/* Whether all that one of the entry's patterns demands might stand there: one
+ * demand alone is often met by what the program writes all day. */
+static bool
+all_may_stand(const struct grams *grams, const struct entry *entry,
+	struct span escaped)
+{
+	for (size_t i = 0; i < entry->pattern_count; i++) {
+		const struct literal_sets *sets =
+			&grams->demands[entry->patterns[i]];
+		size_t met = 0;
+
+		while (met < sets->count &&
+			set_may_stand(&sets->items[met], escaped))
+			met++;
+		if (met == sets->count)
+			return true;
+	}
+	return false;
+}
+
 bool
 grams_may_find(const struct grams *grams, struct span escaped)
 {
@@ -332,7 +384,9 @@ grams_may_find(const struct grams *grams, struct span escaped)
 		for (index = grams->slots[hash(gram, grams->slot_shift)];
 			index != NONE; index = grams->entries[index].next)
 			if (grams->entries[index].gram == gram &&
-				may_stand(&grams->entries[index], escaped, i))
+				may_stand(&grams->entries[index], escaped, i) &&
+				all_may_stand(grams, &grams->entries[index],
+					escaped))
 				return true;
 	}
 	return false;

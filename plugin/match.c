@@ -13,9 +13,8 @@
 #include <string.h>
 
 /* Of a byte in an example, against one in a pattern: what is rare in the
- * messages counts first, then that not many patterns share a gram. What a
- * rule's own nomatch examples hold does not tell its messages apart. */
-enum { EXAMPLE_WEIGHT = 64, OWN_NOMATCH_WEIGHT = 1 << 20 };
+ * messages counts first, then that not many patterns share a gram. */
+enum { EXAMPLE_WEIGHT = 64 };
 
 /* One pattern, in the order of trying. */
 struct unit {
@@ -75,26 +74,6 @@ count_text(struct grams *grams, const struct ruledef *def)
 }
 
 static void
-weigh_nomatch(struct grams *grams, const struct ruledef *def, int weight)
-{
-	for (size_t i = 0; i < def->example_count; i++)
-		if (!def->examples[i].match)
-			grams_count(grams, def->examples[i].text,
-				(uint32_t)weight);
-}
-
-static void
-add_unit(struct matcher *matcher, size_t index)
-{
-	const struct unit *unit = &matcher->units[index];
-
-	weigh_nomatch(matcher->grams, unit->def, OWN_NOMATCH_WEIGHT);
-	if (!grams_add(matcher->grams, unit->pattern->text, (uint32_t)index))
-		matcher->always[index / 64] |= UINT64_C(1) << index % 64;
-	weigh_nomatch(matcher->grams, unit->def, -OWN_NOMATCH_WEIGHT);
-}
-
-static void
 build_index(struct matcher *matcher)
 {
 	matcher->words = matcher->unit_count / 64 + 1;
@@ -104,7 +83,9 @@ build_index(struct matcher *matcher)
 	for (size_t i = 0; i < matcher->def_count; i++)
 		count_text(matcher->grams, matcher->defs[i]);
 	for (size_t i = 0; i < matcher->unit_count; i++)
-		add_unit(matcher, i);
+		if (!grams_add(matcher->grams, matcher->units[i].pattern->text,
+			    (uint32_t)i))
+			matcher->always[i / 64] |= UINT64_C(1) << i % 64;
 	grams_build(matcher->grams);
 }
 
