@@ -11,6 +11,8 @@
 
 set -u
 top=${builddir:-$(dirname "${BASH_SOURCE[0]}")/../..}
+[ -n "${HELPER_CLIENT:-}" ] || [ -x "$top/tests/e2e/helper_client" ] ||
+	make -s -C "$top" tests/e2e/helper_client
 nft_helper=$(realpath "${MAILBAN_NFT:-$top/helper/mailban-nft}")
 client=$(realpath "${HELPER_CLIENT:-$top/tests/e2e/helper_client}")
 
