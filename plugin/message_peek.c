@@ -7,15 +7,49 @@
  */
 #include "plugin/message_parts.h"
 
-/* A quote within a JSON string has a backslash in front, so these can't stand
- * in anything that a sender wrote. */
-#define HEAD "{\"time\":\""
-#define TAG "\"tag\":\""
-#define MSG ", \"msg\":\""
-#define TAIL "\"}"
-/* No tag begins before this: two times, at least to the second, are in front
- * of it. */
-enum { BEFORE_TAG = sizeof "{\"time\":\"2026-11-25T10:00:00Z\"" - 1 };
+/* What stands before the value of each key, in the order of the template. A
+ * quote within a JSON string has a backslash in front, so none of these can
+ * stand in anything that a sender wrote. */
+static const struct {
+	const char *text;
+	size_t len;
+} before[] = {
+#define BEFORE(text)                                                           \
+	{                                                                      \
+		text, sizeof text - 1                                          \
+	}
+	BEFORE("{\"time\":\""),
+	BEFORE(", \"reported\":\""),
+	BEFORE(", \"host\":\""),
+	BEFORE(", \"from\":\""),
+	BEFORE(", \"tag\":\""),
+	BEFORE(", \"msg\":\""),
+#undef BEFORE
+};
+enum { TAG_KEY = 4, MSG_KEY = 5 };
+
+static bool
+skip_key(const char **at, const char *end, size_t key)
+{
+	if ((size_t)(end - *at) < before[key].len ||
+		memcmp(*at, before[key].text, before[key].len) != 0)
+		return false;
+	*at += before[key].len;
+	return true;
+}
+
+/* Past the value's closing quote; one with an escaped quote in it is not for
+ * here. */
+static bool
+skip_value(const char **at, const char *end)
+{
+	const char *quote = memchr(*at, '"', (size_t)(end - *at));
+
+	if (!quote || quote[-1] == '\\')
+		return false;
+	*at = quote + 1;
+	return true;
+}
 
 /* The tag up to its closing quote, "\/" become "/". Tags that hold any other
  * escape, or that message.c may have to put together, are not for here. */
@@ -40,33 +74,41 @@ read_tag(struct message_peek *peek, const char **at, const char *end)
 	return text < end && (pid || !slash);
 }
 
+/* "\uNNNN" may stand for any character. */
+static bool
+has_unicode_escape(struct span text)
+{
+	const char *at = text.text, *end = at + text.len;
+
+	while ((at = memchr(at, '\\', (size_t)(end - at)))) {
+		if (end - at < 2 || at[1] == 'u')
+			return true;
+		at += 2;
+	}
+	return false;
+}
+
 bool
 message_peek(const char *line, size_t len, struct message_peek *out)
 {
 	static const char folded[] = "message repeated ";
-	const char *end = line + len, *at;
+	const char *end = line + len - 2, *at = line;
 	struct message parts = {0};
 
-	if (len < BEFORE_TAG + sizeof TAIL ||
-		memcmp(line, HEAD, sizeof HEAD - 1) != 0 ||
-		memcmp(end - 2, TAIL, 2) != 0)
+	if (len < 2 || memcmp(end, "\"}", 2) != 0)
 		return false;
-	at = memmem(line + BEFORE_TAG, len - BEFORE_TAG, TAG, sizeof TAG - 1);
-	if (!at)
+	for (size_t key = 0; key < TAG_KEY; key++)
+		if (!skip_key(&at, end, key) || !skip_value(&at, end))
+			return false;
+	if (!skip_key(&at, end, TAG_KEY) || !read_tag(out, &at, end) ||
+		!skip_key(&at, end, MSG_KEY))
 		return false;
-	at += sizeof TAG - 1;
-	if (!read_tag(out, &at, end - 2) ||
-		(size_t)(end - 2 - at) < sizeof MSG - 1 ||
-		memcmp(at, MSG, sizeof MSG - 1) != 0)
-		return false;
-	at += sizeof MSG - 1;
 	parts.tag = (struct span){out->tag, out->tag_len};
-	parts.msg = span_from(at, end - 2);
+	parts.msg = span_from(at, end);
 	message_finish(&parts);
 	out->program = parts.program;
 	out->msg = parts.msg;
-	/* \u may stand for any character. */
 	return !parts.own && parts.repeat == 1 &&
-	       !memmem(parts.msg.text, parts.msg.len, "\\u", 2) &&
-	       !span_starts(&parts.msg, folded, sizeof folded - 1);
+	       !span_starts(&parts.msg, folded, sizeof folded - 1) &&
+	       !has_unicode_escape(parts.msg);
 }
