@@ -27,7 +27,7 @@ client=
 # Each case has a client of its own; its failures are numbered.
 next_client() {
 	round=$((round + 1))
-	client=203.0.113.$round
+	client=192.0.2.$((100 + round))
 	mark=0
 }
 
@@ -47,10 +47,19 @@ what_is_logged_is_judged() {
 	wait_for "${1:-20}" listed 198.18.$round.$mark
 }
 
+# Nothing of this client has come into mail.log for a second.
+settled() {
+	local before after=-1
+	while before=$after; after=$(logged); [ "$before" != "$after" ]; do
+		sleep 1
+	done
+}
+
 # counts_once NAME: what was logged so far, filled up to one less than
 # maxretry, is no ban; one more is.
 counts_once() {
 	local have
+	settled
 	have=$(logged)
 	[ "$have" -ge $((maxretry - 1)) ] ||
 		fail_from_to 5001 $((5000 + maxretry - 1 - have))
@@ -172,7 +181,7 @@ restart_rsyslog() {
 	start_mailban
 }
 disturb "rsyslogd is restarted" 2 restart_rsyslog
-check "bans are in force after a restart" banned 203.0.113.1
+check "bans are in force after a restart" banned 192.0.2.101
 check "mailban list and the kernel agree after it" list_agrees
 
 # Killed, rsyslogd may have handed on what mail.log does not show yet. So the
@@ -187,13 +196,13 @@ done
 wait $failing
 fail_from_to 5001 5050
 check "rsyslogd is killed: everything is judged" what_is_logged_is_judged 40
+settled
 logged >$E2E/logged
 in_ledger() {
 	python3 - $state $client "$(cat $E2E/logged)" <<-'END'
-		import glob, re, sqlite3, sys
+		import re, sqlite3, sys
 		state, client, logged = sys.argv[1:]
-		file = glob.glob(state + "/*.db") + glob.glob(state + "/*.sqlite*")
-		db = sqlite3.connect("file:%s?mode=ro" % file[0], uri=True)
+		db = sqlite3.connect("file:%s/ledger.sqlite?mode=ro" % state, uri=True)
 		found = [re.search(r"n=(\d+),", row[0]).group(1) for row in
 		         db.execute("SELECT msg FROM offence WHERE client=?", (client,))]
 		print(len(found), len(set(found)), logged)

@@ -134,14 +134,25 @@ LOGIN = {"smtp": login_smtp, "submission": login_smtp,
          "imap": login_imap, "pop3": login_pop3, "sieve": login_sieve}
 
 
+def drain(link):
+    """Takes what the server said before, so that it is no answer."""
+    link.socket.settimeout(0.3)
+    try:
+        while link.socket.recv(65536):
+            pass
+    except TimeoutError:
+        pass
+
+
 def hold(link, options):
-    link.line()
+    assert link.socket.recv(1)
     print("connected", flush=True)
     for _ in sys.stdin:
         try:
+            drain(link)
+            link.socket.settimeout(options.timeout)
             link.send(POKE[options.protocol])
-            link.line()
-            print("answer", flush=True)
+            print("answer" if link.socket.recv(1) else "silence", flush=True)
         except OSError:
             print("silence", flush=True)
 

@@ -360,7 +360,9 @@ mailban() { $E2E/bin/mailban --control $control "$@"; }
 mailban_ready() { mailban status; }
 
 # listed ADDRESS: `mailban list` has it.
-listed() { mailban list --json | grep -qF "\"address\":\"$1\""; }
+listed() {
+	mailban list --json | sed 's|\\/|/|g' | grep -qF "\"address\":\"$1\""
+}
 
 # What the kernel has in force: "SET ELEMENT" lines.
 nft_list() {
