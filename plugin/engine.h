@@ -48,6 +48,7 @@ struct engine {
 	int state_fd, lock_fd;
 	struct journal *journal;
 	struct ledger *ledger;
+	bool ledger_moved;     /* it was corrupt at the start, or gone */
 	struct kernel *kernel; /* NULL in observe mode */
 	struct netset exempt;  /* ignoreip and what host_networks() says */
 	uint64_t seq;	       /* of the last record */

@@ -105,7 +105,7 @@ refused(const struct network *net, int status, void *arg)
 static void
 restore(const struct record *record, void *arg)
 {
-	const struct engine *engine = arg;
+	struct engine *engine = arg;
 	struct judge *judge = engine->judge;
 	struct offence offence = {.addr = record->addr,
 		.class = record->class,
@@ -123,6 +123,13 @@ restore(const struct record *record, void *arg)
 	switch (record->type) {
 	case RECORD_OFFENCE:
 		judge_recall(judge, &offence);
+		/* What could not be taken over yet the ledger does not know. */
+		if (record->seq > ledger_durable_seq(engine->ledger))
+			digest_set_add(engine->seen, &record->digest,
+				record->time_us > record->reported_us
+					? record->time_us
+					: record->reported_us,
+				record->seq);
 		break;
 	case RECORD_BAN:
 		ban.observed =
@@ -194,12 +201,11 @@ open_ledger(
 {
 	struct ledger_limits limits = {.age_us = engine->config->ledger_age_us,
 		.size_bytes = engine->config->ledger_size_bytes};
-	bool moved = false;
 
 	if (lock_state(engine, error) < 0)
 		return -1;
 	engine->ledger = ledger_open(engine->config->state, &limits,
-		&engine->key, tick, arg, &moved, error);
+		&engine->key, tick, arg, &engine->ledger_moved, error);
 	if (!engine->ledger)
 		return -1;
 	engine->journal = journal_open(engine->state_fd, &engine->key, error);
@@ -270,11 +276,22 @@ engine_open(const struct engine_options *options, struct config *config,
 	return engine;
 }
 
+static void
+hand_over(struct engine *engine)
+{
+	uint64_t segment = journal_rotate(engine->journal);
+
+	if (segment)
+		ledger_take_over(engine->ledger, segment);
+}
+
 void
 engine_close(struct engine *engine)
 {
 	if (!engine)
 		return;
+	if (engine->journal)
+		hand_over(engine);
 	journal_close(engine->journal);
 	ledger_close(engine->ledger);
 	kernel_free(engine->kernel);
@@ -308,6 +325,27 @@ engine_clear_kernel(struct engine *engine)
 	engine->kernel = NULL;
 }
 
+/* The ledger is new, the kernel is not: what it drops is all that is left of
+ * the bans, and is kept. */
+static void
+adopt(const struct wire_item *item, int status, void *arg)
+{
+	struct engine *engine = arg;
+	struct ban ban = {.class = CLASS_NONE, .from_us = engine_now()};
+
+	if (!item) {
+		log_warn("ledger=new bans_from_kernel=%zu status=%d",
+			judge_ban_count(engine->judge), status);
+		return;
+	}
+	ban.net = item->net;
+	ban.until_us = item->timeout_ms
+			       ? ban.from_us + (int64_t)item->timeout_ms * 1000
+			       : BAN_PERMANENT;
+	judge_ban(engine->judge, &ban);
+	engine_record_ban(engine, &ban, ORIGIN_LOCAL, NULL, "kernel");
+}
+
 void
 engine_enforce(
 	struct engine *engine, int wait_ms, void (*tick)(void *), void *arg)
@@ -319,6 +357,9 @@ engine_enforce(
 		return;
 	}
 	kernel_configure(kernel, &engine->config->options, &engine->exempt);
+	if (engine->ledger_moved)
+		(void)kernel_list_now(kernel, adopt, engine, wait_ms);
+	engine->ledger_moved = false;
 	kernel_up(kernel);
 	for (int waited = 0; waited < wait_ms; waited += 500) {
 		if (kernel_settle(kernel, 500))
@@ -339,15 +380,12 @@ rotate_when_due(struct engine *engine, int64_t now_us)
 {
 	size_t size = journal_size(engine->journal);
 	int64_t age_us = now_us - engine->rotated_us;
-	uint64_t segment;
 
 	/* A clock that was set back must not stop this. */
 	if (!size || (size < ROTATE_BYTES && age_us >= 0 && age_us < ROTATE_US))
 		return;
 	engine->rotated_us = now_us;
-	segment = journal_rotate(engine->journal);
-	if (segment)
-		ledger_take_over(engine->ledger, segment);
+	hand_over(engine);
 }
 
 /* The ledger was lost and begun anew: it must hold what is in force. */

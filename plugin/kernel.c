@@ -47,6 +47,9 @@ struct kernel {
 	int pause_ms;
 	char trouble[160];
 	uint64_t restarts, healed;
+	kernel_each *each; /* a list under way, or NULL */
+	void *each_arg;
+	uint32_t list_seq;
 	struct wire_options options;
 	struct netset exempt;
 	bool configured;
@@ -112,6 +115,16 @@ kernel_free(struct kernel *kernel)
 	free(kernel);
 }
 
+static void
+end_list(struct kernel *kernel, int status)
+{
+	kernel_each *each = kernel->each;
+
+	kernel->each = NULL;
+	if (each)
+		each(NULL, status, kernel->each_arg);
+}
+
 /* The helper is of no use any more: a new one after a pause. Said once for
  * each kind of trouble, not at each try. */
 static void
@@ -125,6 +138,7 @@ helper_lost(struct kernel *kernel, const char *why)
 		(void)close(kernel->fd);
 	kernel->fd = -1;
 	drop_queue(kernel);
+	end_list(kernel, -ENOTCONN);
 	if (kernel->state == KERNEL_OFF) {
 		kernel->retry_ms = INT64_MAX;
 		return;
@@ -402,23 +416,34 @@ take_refused(struct kernel *kernel, const struct wire_header *header,
 }
 
 static void
+answered(struct kernel *kernel, uint32_t seq)
+{
+	/* Several packets may answer one request, items that were refused for
+	 * different reasons. They share its number. */
+	if ((int32_t)(seq - kernel->done) > 0)
+		kernel->done = seq;
+	kernel->waiting_since_ms = monotonic_ms();
+}
+
+static void
 take_done(struct kernel *kernel, const struct wire_header *header,
 	const uint8_t *body)
 {
 	char why[128];
 
 	take_refused(kernel, header, body);
+	if (kernel->each && header->seq == kernel->list_seq) {
+		answered(kernel, header->seq);
+		end_list(kernel, header->status);
+		return;
+	}
 	if (header->status < 0 && !header->count) {
 		(void)snprintf(why, sizeof(why), "mailban-nft answers: %s",
 			strerror(-header->status));
 		helper_lost(kernel, why);
 		return;
 	}
-	/* Several packets may answer one request: items that were refused
-	 * for different reasons. They share its number. */
-	if ((int32_t)(header->seq - kernel->done) > 0)
-		kernel->done = header->seq;
-	kernel->waiting_since_ms = monotonic_ms();
+	answered(kernel, header->seq);
 	if (kernel->state == KERNEL_SYNCING &&
 		(int32_t)(kernel->done - kernel->sync_seq) >= 0) {
 		kernel->state = KERNEL_UP;
@@ -426,6 +451,21 @@ take_done(struct kernel *kernel, const struct wire_header *header,
 		if (kernel->trouble[0])
 			log_info("helper up");
 		kernel->trouble[0] = '\0';
+	}
+}
+
+static void
+take_items(struct kernel *kernel, const struct wire_header *header,
+	const uint8_t *body)
+{
+	struct wire_item item;
+
+	for (uint32_t i = 0; i < header->count && kernel->each; i++)
+		if (wire_get_item(body + (size_t)i * WIRE_ITEM_LEN, &item) == 0)
+			kernel->each(&item, 0, kernel->each_arg);
+	if (header->flags & WIRE_LAST) {
+		answered(kernel, header->seq);
+		end_list(kernel, 0);
 	}
 }
 
@@ -440,6 +480,8 @@ take_packet(struct kernel *kernel, const uint8_t *bytes, size_t len)
 	}
 	if (header.type == WIRE_DONE)
 		take_done(kernel, &header, bytes + WIRE_HEADER_LEN);
+	else if (header.type == WIRE_ITEMS)
+		take_items(kernel, &header, bytes + WIRE_HEADER_LEN);
 	else if (header.type == WIRE_HEALED) {
 		kernel->healed++;
 		log_warn("healed: our nftables table was damaged or deleted by "
@@ -504,6 +546,41 @@ kernel_settle(struct kernel *kernel, int deadline_ms)
 		poll_fd.fd = kernel->fd;
 		(void)poll(&poll_fd, 1, (int)left);
 	}
+}
+
+int
+kernel_list(struct kernel *kernel, kernel_each *each, void *arg)
+{
+	struct wire_header header = {.type = WIRE_LIST};
+
+	if (kernel->each)
+		return -EBUSY;
+	if (kernel->fd < 0)
+		return -ENOTCONN;
+	kernel->each = each;
+	kernel->each_arg = arg;
+	(void)queue_packet(kernel, &header, 0);
+	kernel->list_seq = kernel->sent;
+	flush_queue(kernel);
+	return 0;
+}
+
+int
+kernel_list_now(
+	struct kernel *kernel, kernel_each *each, void *arg, int deadline_ms)
+{
+	int rc;
+
+	if (kernel->fd < 0)
+		get_helper(kernel);
+	if (kernel->fd >= 0)
+		queue_options(kernel);
+	rc = kernel_list(kernel, each, arg);
+	if (rc == 0)
+		(void)kernel_settle(kernel, deadline_ms);
+	if (kernel->each)
+		end_list(kernel, -ETIMEDOUT);
+	return rc;
 }
 
 int

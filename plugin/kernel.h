@@ -46,6 +46,17 @@ void kernel_lift(struct kernel *kernel, const struct network *net);
  * until kernel_up. For `mailban off`, and for what observes only. */
 void kernel_remove(struct kernel *kernel);
 
+/* What the kernel has in force: each is called for every ban, by kernel_work,
+ * and once with NULL at the end, status being 0 or a negative errno (-E2BIG:
+ * too many to list). One at a time: -EBUSY while another is under way,
+ * -ENOTCONN without a helper. */
+typedef void kernel_each(const struct wire_item *item, int status, void *arg);
+int kernel_list(struct kernel *kernel, kernel_each *each, void *arg);
+/* The same at the start, before kernel_up: returns when all have been listed
+ * or deadline_ms have passed. */
+int kernel_list_now(
+	struct kernel *kernel, kernel_each *each, void *arg, int deadline_ms);
+
 /* For the caller's poll: the helper's socket, -1 when there is none, and
  * whether writing is waited for. */
 int kernel_fd(const struct kernel *kernel);
