@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Three caches of fixed size, each a table of small sets in which the oldest
+ * Four caches of fixed size, each a table of small sets in which the oldest
  * entry gives way. An entry is known by a keyed 64-bit hash of what it is
  * about: with that, a collision is as good as impossible, and nobody can make
  * one.
@@ -14,6 +14,10 @@
 #include "common/xalloc.h"
 
 enum { SETS = 1 << 13, WAYS = 8 };
+
+/* Exim writes a line to its main log and its reject log one after the other;
+ * with syslog_duplication both go to syslog. */
+#define DOUBLED_US INT64_C(50000)
 
 struct noted {
 	uint64_t key;
@@ -34,8 +38,14 @@ struct client {
 	uint32_t front, backend, worker;
 };
 
+struct written {
+	uint64_t key;
+	int64_t time_us;
+};
+
 struct correlate {
 	uint8_t hash_key[16];
+	struct written written[SETS][WAYS];
 	struct noted noted[SETS][WAYS];
 	struct session sessions[SETS][WAYS];
 	struct client clients[SETS][WAYS];
@@ -235,6 +245,32 @@ client_attempts(struct correlate *correlate, const struct message *message,
 	return largest(client) - before;
 }
 
+/* Whether this line is the second copy of one. A third is a new one again. */
+static bool
+is_copy(struct correlate *correlate, const struct message *message)
+{
+	struct key_text text = {.len = 0};
+	struct written *written;
+	int64_t age_us;
+	uint64_t key;
+
+	key_add_span(correlate, &text, message->from);
+	key_add_span(correlate, &text, message->host);
+	key_add_span(correlate, &text, message->tag);
+	key_add_span(correlate, &text, message->msg);
+	key = key_of(correlate, &text);
+	written = find_or_make(correlate->written[key % SETS], sizeof(*written),
+		key, message->time_us);
+	age_us = message->time_us - written->time_us;
+	if (written->key == key && age_us <= DOUBLED_US &&
+		age_us >= -DOUBLED_US) {
+		(void)memset(written, 0, sizeof(*written));
+		return true;
+	}
+	*written = (struct written){.key = key, .time_us = message->time_us};
+	return false;
+}
+
 uint32_t
 correlate_attempts(struct correlate *correlate, const struct message *message,
 	const struct match *match)
@@ -243,6 +279,8 @@ correlate_attempts(struct correlate *correlate, const struct message *message,
 	bool front = match->rule->reports == REPORTS_ATTEMPT ||
 		     match->rule->reports == REPORTS_SESSION;
 
+	if (match->rule->doubled && is_copy(correlate, message))
+		return 0;
 	/* Only of failed logins do servers tell in more than one line. */
 	if (match->class != CLASS_AUTH_FAILURE)
 		return count;

@@ -156,6 +156,8 @@ queue_packet(struct kernel *kernel, struct wire_header *header, size_t body)
 	size_t len = WIRE_HEADER_LEN + body;
 	struct packet *packet = xcalloc(1, sizeof(*packet) + len);
 
+	if (kernel->done == kernel->sent)
+		kernel->waiting_since_ms = monotonic_ms();
 	header->seq = ++kernel->sent;
 	packet->len = len;
 	wire_put_header(packet->bytes, header);
@@ -327,7 +329,6 @@ kernel_up(struct kernel *kernel)
 	queue_all_bans(kernel);
 	kernel->sync_seq = kernel->sent;
 	kernel->state = KERNEL_SYNCING;
-	kernel->waiting_since_ms = monotonic_ms();
 	flush_queue(kernel);
 }
 
@@ -379,8 +380,6 @@ kernel_ban(struct kernel *kernel, const struct ban *ban)
 
 	if (!listening(kernel) || !item_of_ban(ban, wall_us(), &item))
 		return;
-	if (kernel->done == kernel->sent)
-		kernel->waiting_since_ms = monotonic_ms();
 	queue_item(kernel, WIRE_BAN, &item);
 	flush_queue(kernel);
 }

@@ -176,25 +176,34 @@ read_reports(struct ruledef *def, const char *value, unsigned line)
 }
 
 static char *
+read_yes(const char *key, const char *value, bool *out)
+{
+	if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
+		return xasprintf(
+			"%s: \"%s\" is neither yes nor no", key, value);
+	*out = strcmp(value, "yes") == 0;
+	return NULL;
+}
+
+static char *
 read_unknown_user(struct ruledef *def, const char *value, unsigned line)
 {
 	(void)line;
-	if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
-		return xasprintf(
-			"unknown_user: \"%s\" is neither yes nor no", value);
-	def->rule.unknown_user = strcmp(value, "yes") == 0;
-	return NULL;
+	return read_yes("unknown_user", value, &def->rule.unknown_user);
+}
+
+static char *
+read_doubled(struct ruledef *def, const char *value, unsigned line)
+{
+	(void)line;
+	return read_yes("doubled", value, &def->rule.doubled);
 }
 
 static char *
 read_enabled(struct ruledef *def, const char *value, unsigned line)
 {
 	(void)line;
-	if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
-		return xasprintf(
-			"enabled: \"%s\" is neither yes nor no", value);
-	def->enabled = strcmp(value, "yes") == 0;
-	return NULL;
+	return read_yes("enabled", value, &def->enabled);
 }
 
 static const struct key {
@@ -210,6 +219,7 @@ static const struct key {
 	{"weight", read_weight},
 	{"reports", read_reports},
 	{"unknown_user", read_unknown_user},
+	{"doubled", read_doubled},
 	{"policy", read_policy},
 	{"enabled", read_enabled},
 };
@@ -260,7 +270,8 @@ each_value(const char *section, const char *name, const char *value,
 				section, keys[i].read(def, value, line));
 	return xasprintf("[%s] there is no key \"%s\"; there are program, "
 			 "class, pattern, match, nomatch, source, weight, "
-			 "reports, unknown_user, policy and enabled",
+			 "reports, unknown_user, doubled, policy and "
+			 "enabled",
 		section, name);
 }
 

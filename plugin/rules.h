@@ -32,6 +32,7 @@ struct rule {
 	unsigned line;		 /* that of the first value in its section */
 	uint32_t weight_percent; /* 100 unless the rule says otherwise */
 	enum rule_reports reports;
+	bool doubled;	   /* the server may write the line twice */
 	bool unknown_user; /* the line says that there is no such user */
 	uint64_t matched;  /* since load */
 	int64_t last_us;   /* time of the last message it matched, or 0 */

@@ -30,6 +30,9 @@ static const struct rule worker = {.name = "worker",
 	.class = CLASS_AUTH_FAILURE,
 	.reports = REPORTS_WORKER};
 
+static const struct rule doubled = {
+	.name = "doubled", .class = CLASS_REJECTED, .doubled = true};
+
 /* A line of a story: who wrote it, of which session, about whom, how many
  * attempts, when; and how many are new. */
 struct line {
@@ -89,6 +92,11 @@ static const struct story stories[] = {
 			{&backend, "dovecot:", NULL, "192.0.2.1", 1, 1, 5, 1},
 			{&attempt, "smtpd[2]:", NULL, "192.0.2.1", 1, 1, 6,
 				0}}},
+	{"Exim: each line twice, and an honest repetition later",
+		{{&doubled, "exim[1]:", NULL, "192.0.2.1", 1, 1, 0, 1},
+			{&doubled, "exim[1]:", NULL, "192.0.2.1", 1, 1, 0, 0},
+			{&doubled, "exim[1]:", NULL, "192.0.2.1", 1, 1, 0, 1},
+			{&doubled, "exim[1]:", NULL, "192.0.2.1", 1, 1, 9, 1}}},
 	{"what lies far apart is apart",
 		{{&backend, "dovecot:", NULL, "192.0.2.1", 1, 1, 0, 1},
 			{&attempt, "smtpd[1]:", NULL, "192.0.2.1", 1, 1, 700,
