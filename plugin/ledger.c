@@ -178,6 +178,9 @@ take_what_is_left(struct ledger *ledger, bool *moved)
 		*moved = true;
 		rc = ledger_take_segments(ledger, ledger->closed, 0);
 	}
+	/* All is taken, so the journal's numbers begin anew: none is closed. */
+	if (rc == 0)
+		atomic_store(&ledger->closed, 0);
 	if (rc == 0 || !may_pass(rc))
 		return rc;
 	set_error(ledger, rc);

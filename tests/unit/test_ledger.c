@@ -1148,6 +1148,24 @@ long_work_ticks(void **state)
 	assert_int_equal(ask(f, "SELECT count(*) FROM offence"), 60000);
 }
 
+/* Numbers begin anew when all was taken: the segment being written must not be
+ * mistaken for one that was closed before. */
+static void
+open_segment_stays(void **state)
+{
+	struct fixture *f = *state;
+
+	append(f, offence_of(1, 1, NOW));
+	reopen(f);
+	assert_int_equal(ask(f, "SELECT count(*) FROM offence"), 1);
+	append(f, offence_of(2, 2, NOW));
+	assert_int_equal(ledger_start(f->ledger), 0);
+	for (int i = 0; i < 200; i++) {
+		assert_int_equal(segments(f), 1);
+		(void)usleep(1000);
+	}
+}
+
 int
 main(void)
 {
@@ -1183,6 +1201,7 @@ main(void)
 		TEST(trimmed_by_size),
 		TEST(keys_of_networks),
 		TEST(long_work_ticks),
+		TEST(open_segment_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
