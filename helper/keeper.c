@@ -187,6 +187,7 @@ resolve_doubt(struct keeper *keeper, int64_t now_ms)
 	int64_t due_ms = keeper->mended_ms + DOUBT_MS;
 
 	keeper->table.watch.doubt = false;
+	log_debug("doubt: somebody changed nftables while we did");
 	if (table_is_changed(&keeper->table)) {
 		keeper->table.watch.hit = true;
 	} else if (keeper->mend_ms == never) {
