@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Four caches of fixed size, each a table of small sets in which the oldest
+ * Five caches of fixed size, each a table of small sets in which the oldest
  * entry gives way. An entry is known by a keyed 64-bit hash of what it is
  * about: with that, a collision is as good as impossible, and nobody can make
  * one.
@@ -46,6 +46,7 @@ struct written {
 struct correlate {
 	uint8_t hash_key[16];
 	struct written written[SETS][WAYS];
+	struct written logins[SETS][WAYS];
 	struct noted noted[SETS][WAYS];
 	struct session sessions[SETS][WAYS];
 	struct client clients[SETS][WAYS];
@@ -269,6 +270,25 @@ is_copy(struct correlate *correlate, const struct message *message)
 	}
 	*written = (struct written){.key = key, .time_us = message->time_us};
 	return false;
+}
+
+bool
+correlate_login(struct correlate *correlate, const struct message *message,
+	const struct match *match)
+{
+	struct key_text text = {.len = 0};
+	struct written *login;
+	uint64_t key;
+
+	key_add(correlate, &text, &match->addr, sizeof(match->addr));
+	key_add_span(correlate, &text, match->user);
+	key = key_of(correlate, &text);
+	login = find_or_make(correlate->logins[key % SETS], sizeof(*login), key,
+		message->time_us);
+	if (login->key == key)
+		return false;
+	*login = (struct written){.key = key, .time_us = message->time_us};
+	return true;
 }
 
 uint32_t

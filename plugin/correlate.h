@@ -38,6 +38,11 @@ void correlate_session(struct correlate *correlate,
 uint32_t correlate_attempts(struct correlate *correlate,
 	const struct message *message, const struct match *match);
 
+/* Whether this login is worth writing down: none of the user's from that client
+ * was, within CORRELATE_US. */
+bool correlate_login(struct correlate *correlate, const struct message *message,
+	const struct match *match);
+
 /* Bytes held; fixed. */
 size_t correlate_memory(const struct correlate *correlate);
 

@@ -56,8 +56,8 @@ seen_before(struct engine *engine, const struct message *message,
 	       in_ledger(engine, digest);
 }
 
-static struct span
-span_of(const char *text)
+struct span
+engine_span(const char *text)
 {
 	return (struct span){text, text ? strlen(text) : 0};
 }
@@ -86,9 +86,12 @@ keep_offence(struct engine *engine, const struct message *message,
 		.reported_us = message->reported_us,
 		.class = match->class,
 		.count = counted ? counted : match->count * message->repeat,
+		.weight_percent = match->rule->weight_percent,
+		.unknown_user = match->rule->unknown_user,
+		.password = match->digest,
 		.counted = counted > 0,
 		.addr = match->addr,
-		.rule = span_of(match->rule->name),
+		.rule = engine_span(match->rule->name),
 		.user = match->user,
 		.host = message->host,
 		.from = message->from,
@@ -113,8 +116,8 @@ engine_record_ban(struct engine *engine, const struct ban *ban,
 		.until_us = ban->until_us,
 		.level = ban->level,
 		.origin = origin,
-		.rule = span_of(rule),
-		.by = span_of(by)};
+		.rule = engine_span(rule),
+		.by = engine_span(by)};
 
 	journal_add(engine->journal, &record);
 }
@@ -181,9 +184,12 @@ charge(struct engine *engine, const struct message *message,
 	struct judgement judgement;
 	struct network one;
 	struct digest digest;
+	bool exempt;
 
 	one = network_of(&match->addr, addr_bits(&match->addr));
-	if (netset_find(&engine->exempt, &one)) {
+	exempt = netset_find(exempts_union(engine->exempts), &one) != NULL;
+	exempts_note_offence(engine->exempts, &match->addr, exempt);
+	if (exempt) {
 		engine->count.exempt++;
 		return;
 	}
@@ -219,6 +225,28 @@ charge(struct engine *engine, const struct message *message,
 		take_network_ban(engine, &judgement.network, match->rule->name);
 }
 
+/* A user is in. Written down now and then only: what the judge wants to know
+ * after a restart is that it was, not how often. */
+static void
+take_login(struct engine *engine, const struct message *message,
+	const struct match *match)
+{
+	struct record record = {.type = RECORD_LOGIN,
+		.time_us = message->time_us,
+		.net = client_of(engine, &match->addr),
+		.addr = match->addr,
+		.user = match->user,
+		.host = message->host,
+		.tag = message->tag};
+
+	(void)judge_login(
+		engine->judge, &match->addr, &match->user, message->time_us);
+	if (!correlate_login(engine->correlate, message, match))
+		return;
+	record.seq = ++engine->seq;
+	journal_add(engine->journal, &record);
+}
+
 void
 engine_message(
 	struct engine *engine, const char *line, size_t len, int64_t now_us)
@@ -244,12 +272,12 @@ engine_message(
 	if (message.own)
 		return;
 	engine->last_message_us = now_us;
+	engine_note_sender(engine, &message, now_us);
 	(void)rules_match(engine->rules, &message, &match);
 	correlate_session(engine->correlate, &message, &match);
 	engine->count.matched[match.class]++;
 	if (match.class == CLASS_LOGIN && match.has_addr)
-		(void)judge_login(engine->judge, &match.addr, &match.user,
-			message.time_us);
+		take_login(engine, &message, &match);
 	if (match.class >= CLASS_OFFENCES)
 		return;
 	if (!match.has_addr) {
@@ -288,6 +316,7 @@ engine_ban(struct engine *engine, const struct network *net, int64_t until_us,
 		.from_us = engine_now(),
 		.until_us = until_us,
 		.class = CLASS_NONE};
+	const struct exempt *exempt;
 	uint8_t widest = net->addr.family == ADDR_V4 ? options->prefix4_min
 						     : options->prefix6_min;
 
@@ -295,8 +324,9 @@ engine_ban(struct engine *engine, const struct network *net, int64_t until_us,
 		*why = "wider than widest_ipv4 or widest_ipv6 allows";
 		return -ERANGE;
 	}
-	if (netset_find(&engine->exempt, net)) {
-		*why = "exempt: loopback, this host, its gateway, or ignoreip";
+	exempt = exempts_find(engine->exempts, net);
+	if (exempt) {
+		*why = exempt_source_text(exempt->source);
 		return -EPERM;
 	}
 	judge_ban(engine->judge, &ban);
@@ -314,7 +344,7 @@ record_lift(struct engine *engine, const struct network *net, const char *by)
 		.seq = ++engine->seq,
 		.time_us = engine_now(),
 		.net = *net,
-		.by = span_of(by)};
+		.by = engine_span(by)};
 	char text[NETWORK_STRLEN];
 
 	journal_add(engine->journal, &record);

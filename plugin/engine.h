@@ -8,8 +8,11 @@
 #ifndef MAILBAN_ENGINE_H
 #define MAILBAN_ENGINE_H
 
+#include <time.h>
+
 #include "plugin/config.h"
 #include "plugin/correlate.h"
+#include "plugin/exempt.h"
 #include "plugin/kernel.h"
 #include "plugin/ledger.h"
 
@@ -50,8 +53,10 @@ struct engine {
 	struct ledger *ledger;
 	bool ledger_moved;     /* it was corrupt at the start, or gone */
 	struct kernel *kernel; /* NULL in observe mode */
-	struct netset exempt;  /* ignoreip and what host_networks() says */
-	uint64_t seq;	       /* of the last record */
+	struct exempts *exempts;
+	bool file_looked; /* ignoreip_file, as it was at file_time */
+	struct timespec file_time;
+	uint64_t seq; /* of the last record */
 	int64_t started_us, last_message_us;
 	uint64_t loaded; /* engine_fingerprint of what is in force */
 	int64_t rotated_us, host_us; /* when these were done last */
@@ -110,7 +115,23 @@ size_t engine_unban_all(struct engine *engine, const char *by);
 void engine_record_ban(struct engine *engine, const struct ban *ban,
 	enum origin origin, const char *rule, const char *by);
 
+/* An operator's exemption, for exempt->until_us (EXEMPT_PERMANENT: until it is
+ * taken back); by is set. Bans within end at once. */
+void engine_exempt(struct engine *engine, const struct exempt *exempt);
+/* -ENOENT: no operator exempted exactly that network. */
+int engine_unexempt(
+	struct engine *engine, const struct network *net, const char *by);
+
 /* --- between engine*.c --- */
+
+struct span engine_span(const char *text); /* NULL: empty */
+/* The configuration's, with what is exempt now; borrowed from both. */
+struct judge_settings engine_judge_settings(const struct engine *engine);
+/* Gathers and applies, when it is time again. */
+void engine_look_exempt(struct engine *engine, int64_t now_us);
+/* Relays that rsyslog receives from are never banned. */
+void engine_note_sender(
+	struct engine *engine, const struct message *message, int64_t now_us);
 
 /* A number that changes when the configuration or a rule file does: made of
  * their names, sizes, inodes and times. */

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/host.h"
 #include "common/log.h"
 #include "common/xalloc.h"
 #include "plugin/engine.h"
@@ -25,8 +24,6 @@ enum {
 	 * or that old. */
 	ROTATE_BYTES = 1 << 20,
 	ROTATE_US = 1000000,
-	/* Addresses and gateways change rarely: looked at so often. */
-	HOST_US = 10000000,
 	CLEAR_MS = 2000,
 };
 
@@ -61,32 +58,12 @@ engine_config(const struct engine_options *options, char **error)
 	return config;
 }
 
-bool
-engine_gather_exempt(struct engine *engine)
-{
-	struct netset exempt = {0};
-	bool changed;
-
-	netset_add_all(&exempt, &engine->config->judge.exempt);
-	(void)host_networks(&exempt); /* mailban-nft knows the rest */
-	engine->host_us = engine_now();
-	changed = !netset_equal(&exempt, &engine->exempt);
-	if (changed) {
-		struct netset old = engine->exempt;
-
-		engine->exempt = exempt;
-		exempt = old;
-	}
-	netset_free(&exempt);
-	return changed;
-}
-
-static struct judge_settings
-judge_settings_of(const struct engine *engine)
+struct judge_settings
+engine_judge_settings(const struct engine *engine)
 {
 	struct judge_settings settings = engine->config->judge;
 
-	settings.exempt = engine->exempt;
+	settings.exempt = *exempts_union(engine->exempts);
 	return settings;
 }
 
@@ -103,6 +80,27 @@ refused(const struct network *net, int status, void *arg)
 }
 
 static void
+restore_exempt(struct engine *engine, const struct record *record)
+{
+	char *by = xstrndup(record->by.text, record->by.len);
+	char *reason = xstrndup(record->reason.text, record->reason.len);
+	struct exempt exempt = {.net = record->net,
+		.source = EXEMPT_OPERATOR,
+		.since_us = record->time_us,
+		.until_us = record->until_us,
+		.by = by,
+		.reason = record->reason.len ? reason : NULL};
+	bool found;
+
+	if (record->type == RECORD_EXEMPT)
+		(void)exempts_add(engine->exempts, &exempt);
+	else
+		(void)exempts_remove(engine->exempts, &record->net, &found);
+	free(by);
+	free(reason);
+}
+
+static void
 restore(const struct record *record, void *arg)
 {
 	struct engine *engine = arg;
@@ -111,8 +109,10 @@ restore(const struct record *record, void *arg)
 		.class = record->class,
 		.time_us = record->time_us,
 		.count = record->count,
-		.weight_percent = 100,
-		.user = record->user};
+		.weight_percent = record->weight_percent,
+		.user = record->user,
+		.password = record->password,
+		.unknown_user = record->unknown_user};
 	struct ban ban = {.net = record->net,
 		.from_us = record->time_us,
 		.until_us = record->until_us,
@@ -140,38 +140,15 @@ restore(const struct record *record, void *arg)
 	case RECORD_LIFT:
 		(void)judge_unban(judge, &record->net);
 		break;
+	case RECORD_LOGIN:
+		(void)judge_login(
+			judge, &record->addr, &record->user, record->time_us);
+		break;
+	case RECORD_EXEMPT:
+	case RECORD_UNEXEMPT:
+		restore_exempt(engine, record);
+		break;
 	}
-}
-
-/* As far back as the longest window reaches, for messages that come late. */
-static int64_t
-longest_window(const struct judge_settings *settings)
-{
-	int64_t longest = 0;
-
-	for (int i = 0; i < CLASS_OFFENCES; i++)
-		if (settings->policy[i].findtime_us > longest)
-			longest = settings->policy[i].findtime_us;
-	return longest + JUDGE_LATE_US;
-}
-
-void
-engine_apply_exempt(struct engine *engine)
-{
-	struct judge_settings settings = judge_settings_of(engine);
-	const struct ban *ban;
-	size_t cursor = 0;
-
-	judge_configure(engine->judge, &settings);
-	while ((ban = judge_next_exempt_ban(engine->judge, &cursor))) {
-		struct network net = ban->net;
-
-		(void)engine_unban(engine, &net, "exempt");
-		cursor = 0;
-	}
-	if (engine->kernel)
-		kernel_configure(engine->kernel, &engine->config->options,
-			&engine->exempt);
 }
 
 static int
@@ -222,13 +199,19 @@ restore_all(struct engine *engine, char **error)
 {
 	int64_t now_us = engine_now();
 	struct judge_settings settings;
+	struct judge_reach reach;
 	int rc;
 
 	(void)engine_gather_exempt(engine);
-	settings = judge_settings_of(engine);
+	settings = engine_judge_settings(engine);
 	engine->judge = judge_new(&settings, engine->key.bytes);
 	engine->correlate = correlate_new(engine->key.bytes);
-	rc = ledger_restore(engine->ledger, now_us - longest_window(&settings),
+	judge_reach(&settings, &reach);
+	rc = ledger_restore(engine->ledger,
+		&(struct ledger_since){
+			.offences_us = now_us - reach.offences_us,
+			.bans_us = now_us - reach.bans_us,
+			.logins_us = now_us - reach.logins_us},
 		restore, engine);
 	/* A corrupt one was moved aside, and said so: what could be read is
 	 * true. */
@@ -259,6 +242,7 @@ engine_open(const struct engine_options *options, struct config *config,
 	struct engine *engine = xcalloc(1, sizeof(*engine));
 
 	engine->options = options;
+	engine->exempts = exempts_new();
 	engine->loaded = engine_fingerprint(options, config);
 	engine->lock_fd = engine->state_fd = -1;
 	engine->config = config;
@@ -300,7 +284,7 @@ engine_close(struct engine *engine)
 	digest_set_free(engine->seen);
 	rules_free(engine->rules);
 	message_reader_free(engine->reader);
-	netset_free(&engine->exempt);
+	exempts_free(engine->exempts);
 	config_free(engine->config);
 	if (engine->state_fd >= 0)
 		(void)close(engine->state_fd);
@@ -314,8 +298,8 @@ engine_clear_kernel(struct engine *engine)
 {
 	if (!engine->kernel)
 		engine_new_kernel(engine);
-	kernel_configure(
-		engine->kernel, &engine->config->options, &engine->exempt);
+	kernel_configure(engine->kernel, &engine->config->options,
+		exempts_union(engine->exempts));
 	kernel_up(engine->kernel);
 	kernel_remove(engine->kernel);
 	if (!kernel_settle(engine->kernel, CLEAR_MS))
@@ -356,7 +340,8 @@ engine_enforce(
 		engine_clear_kernel(engine);
 		return;
 	}
-	kernel_configure(kernel, &engine->config->options, &engine->exempt);
+	kernel_configure(kernel, &engine->config->options,
+		exempts_union(engine->exempts));
 	if (engine->ledger_moved)
 		(void)kernel_list_now(kernel, adopt, engine, wait_ms);
 	engine->ledger_moved = false;
@@ -404,7 +389,6 @@ void
 engine_work(struct engine *engine)
 {
 	int64_t now_us = engine_now();
-	int64_t host_age_us = now_us - engine->host_us;
 
 	if (engine->kernel)
 		kernel_work(engine->kernel);
@@ -413,7 +397,5 @@ engine_work(struct engine *engine)
 	rotate_when_due(engine, now_us);
 	digest_set_durable(engine->seen, ledger_durable_seq(engine->ledger));
 	judge_expire(engine->judge, now_us);
-	if ((host_age_us < 0 || host_age_us > HOST_US) &&
-		engine_gather_exempt(engine))
-		engine_apply_exempt(engine);
+	engine_look_exempt(engine, now_us);
 }

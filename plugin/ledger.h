@@ -38,16 +38,23 @@ struct ledger *ledger_open(const char *folder,
 void ledger_close(struct ledger *ledger);
 void ledger_limit(struct ledger *ledger, const struct ledger_limits *limits);
 
-/* Reads back, in order of seq, what the judge needs to stand where it stood:
- * all bans in force now, and from the first counted offence since since_us on
- * also bans that are over, lifts, and the counted offences since since_us.
+/* How far back to read, by the records' own times. */
+struct ledger_since {
+	int64_t offences_us, bans_us, logins_us;
+};
+
+/* Reads back what the judge needs to stand where it stood. First logins since
+ * then, the newest of each client and user, and exempt networks that are not
+ * over. Then, in order of seq, all bans in force now; bans that are over, and
+ * lifts, since the earlier of bans_us and the first counted offence; and the
+ * counted offences since offences_us.
  * Offences come without host, from, tag and msg. Those above
  * ledger_durable_seq are not yet known to ledger_has: their digests go into
  * the caller's digest_set. Records borrow until the callback returns. -EUCLEAN:
  * it is corrupt somewhere; it was moved aside and a new one begun, and
  * ledger_lost is set; what was handed out stays true. Call it once, before
  * ledger_start. */
-int ledger_restore(struct ledger *ledger, int64_t since_us,
+int ledger_restore(struct ledger *ledger, const struct ledger_since *since,
 	void (*each)(const struct record *, void *), void *arg);
 
 /* Starts the thread. */

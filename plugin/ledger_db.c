@@ -21,9 +21,9 @@ static const char *const sql[LEDGER_STATEMENTS] = {
 	[LEDGER_ADD_OFFENCE] =
 		"INSERT OR IGNORE INTO offence (seq, digest, time_us,"
 		" reported_us, client, client_key, address, class, rule, count,"
-		" counted, user, host, sender, tag, msg) VALUES"
-		" (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,"
-		" ?15, ?16)",
+		" counted, user, host, sender, tag, msg, weight, unknown_user,"
+		" password) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
+		" ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
 	[LEDGER_HAS_OFFENCE] = "SELECT count(*) FROM offence WHERE digest = ?1",
 	[LEDGER_ADD_BAN] =
 		"INSERT OR IGNORE INTO ban (seq, network, network_key,"
@@ -45,6 +45,23 @@ static const char *const sql[LEDGER_STATEMENTS] = {
 			    " (?1, ?2, ?3, ?4, ?5, ?6)",
 	[LEDGER_HAS_LIFT] = "SELECT count(*) FROM lift WHERE seq = ?1 AND"
 			    " network_key = ?2",
+	/* What is told late, or again, does not make it older. */
+	[LEDGER_ADD_LOGIN] =
+		"INSERT INTO login (client_key, user, client, address, time_us,"
+		" host, tag) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+		" ON CONFLICT (client_key, user) DO UPDATE SET"
+		" address = excluded.address, time_us = excluded.time_us,"
+		" host = excluded.host, tag = excluded.tag"
+		" WHERE excluded.time_us > time_us",
+	[LEDGER_ADD_EXEMPT] =
+		"INSERT INTO exempt (network_key, network, since_us, ends_us,"
+		" author, reason, seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+		" ON CONFLICT (network_key) DO UPDATE SET"
+		" since_us = excluded.since_us, ends_us = excluded.ends_us,"
+		" author = excluded.author, reason = excluded.reason,"
+		" seq = excluded.seq WHERE excluded.seq > seq",
+	[LEDGER_REMOVE_EXEMPT] =
+		"DELETE FROM exempt WHERE network_key = ?1 AND seq < ?2",
 	[LEDGER_TRIM_OLD] =
 		"DELETE FROM offence WHERE seq IN (SELECT seq FROM offence"
 		" WHERE time_us < ?1 ORDER BY time_us LIMIT " BATCH ")",
@@ -55,6 +72,11 @@ static const char *const sql[LEDGER_STATEMENTS] = {
 		" coalesce(lifted_us, superseded_us, ends_us) < ?3",
 	[LEDGER_TRIM_LIFTS] = "DELETE FROM lift WHERE seq > ?1 AND seq <= ?2"
 			      " AND time_us < ?3",
+	[LEDGER_TRIM_LOGINS] =
+		"DELETE FROM login WHERE (client_key, user) IN (SELECT"
+		" client_key, user FROM login WHERE time_us < ?1"
+		" ORDER BY time_us LIMIT " BATCH ")",
+	[LEDGER_TRIM_EXEMPTS] = "DELETE FROM exempt WHERE ends_us < ?1",
 	[LEDGER_NEXT_BANS] =
 		"SELECT ifnull(max(seq), 0) FROM (SELECT seq FROM"
 		" ban WHERE seq > ?1 ORDER BY seq LIMIT " BATCH ")",

@@ -12,10 +12,19 @@
 
 #include "plugin/journal_file.h"
 
-enum source_kind { SOURCE_BAN, SOURCE_LIFT, SOURCE_OFFENCE, SOURCES };
+/* The first three come in order of seq. */
+enum source_kind {
+	SOURCE_BAN,
+	SOURCE_LIFT,
+	SOURCE_OFFENCE,
+	SOURCES,
+	SOURCE_LOGIN = SOURCES,
+	SOURCE_EXEMPT,
+	ALL_SOURCES
+};
 
-/* ?1: the first seq that matters, ?2: since_us or, for bans, now. */
-static const char *const queries[SOURCES] = {
+/* ?1: the first seq that matters, ?2: the earliest time; for what ends, now. */
+static const char *const queries[ALL_SOURCES] = {
 	[SOURCE_BAN] =
 		"SELECT seq, network_key, begins_us, ends_us, class, rule,"
 		" count, level, origin, author, reason FROM ban WHERE seq >= ?1"
@@ -25,8 +34,14 @@ static const char *const queries[SOURCES] = {
 			" FROM lift WHERE seq >= ?1 ORDER BY seq",
 	[SOURCE_OFFENCE] =
 		"SELECT seq, client_key, time_us, reported_us, class, rule,"
-		" count, digest, address, user FROM offence WHERE seq >= ?1"
-		" AND time_us >= ?2 AND counted ORDER BY seq",
+		" count, digest, address, user, weight, unknown_user, password"
+		" FROM offence WHERE seq >= ?1 AND time_us >= ?2 AND counted"
+		" ORDER BY seq",
+	[SOURCE_LOGIN] = "SELECT 0, client_key, time_us, user, address FROM"
+			 " login WHERE time_us >= ?2",
+	[SOURCE_EXEMPT] = "SELECT seq, network_key, since_us, ends_us, author,"
+			  " reason FROM exempt WHERE ends_us IS NULL OR"
+			  " ends_us > ?2",
 };
 
 struct source {
@@ -61,13 +76,19 @@ read_head(sqlite3_stmt *s, struct record *out)
 		key, (size_t)sqlite3_column_bytes(s, 1), &out->net);
 }
 
+static int64_t
+column_end(sqlite3_stmt *s, int at)
+{
+	return sqlite3_column_type(s, at) == SQLITE_NULL
+		       ? BAN_PERMANENT
+		       : sqlite3_column_int64(s, at);
+}
+
 static bool
 read_ban(sqlite3_stmt *s, struct record *out)
 {
 	out->type = RECORD_BAN;
-	out->until_us = sqlite3_column_type(s, 3) == SQLITE_NULL
-				? BAN_PERMANENT
-				: sqlite3_column_int64(s, 3);
+	out->until_us = column_end(s, 3);
 	out->class = class_by_name(column_text(s, 4));
 	out->rule = column_span(s, 5);
 	out->count = (uint32_t)sqlite3_column_int64(s, 6);
@@ -100,12 +121,36 @@ read_offence(sqlite3_stmt *s, struct record *out)
 	out->rule = column_span(s, 5);
 	out->count = (uint32_t)sqlite3_column_int64(s, 6);
 	out->user = column_span(s, 9);
+	out->weight_percent = (uint32_t)sqlite3_column_int64(s, 10);
+	out->unknown_user = sqlite3_column_int(s, 11) != 0;
+	out->password = column_span(s, 12);
 	if (!digest || sqlite3_column_bytes(s, 7) != (int)sizeof(out->digest) ||
 		!address.text)
 		return false;
 	memcpy(&out->digest, digest, sizeof(out->digest));
 	return out->class < CLASS_COUNT &&
 	       addr_parse(address.text, address.len, &out->addr) == 0;
+}
+
+static bool
+read_login(sqlite3_stmt *s, struct record *out)
+{
+	struct span address = column_span(s, 4);
+
+	out->type = RECORD_LOGIN;
+	out->user = column_span(s, 3);
+	return address.text &&
+	       addr_parse(address.text, address.len, &out->addr) == 0;
+}
+
+static bool
+read_exempt(sqlite3_stmt *s, struct record *out)
+{
+	out->type = RECORD_EXEMPT;
+	out->until_us = column_end(s, 3);
+	out->by = column_span(s, 4);
+	out->reason = column_span(s, 5);
+	return true;
 }
 
 /* Rows that an administrator has spoilt by hand are passed over. */
@@ -115,9 +160,21 @@ read_row(enum source_kind kind, sqlite3_stmt *s, struct record *out)
 	memset(out, 0, sizeof(*out));
 	if (!read_head(s, out))
 		return false;
-	return kind == SOURCE_BAN    ? read_ban(s, out)
-	       : kind == SOURCE_LIFT ? read_lift(s, out)
-				     : read_offence(s, out);
+	switch (kind) {
+	case SOURCE_BAN:
+		return read_ban(s, out);
+	case SOURCE_LIFT:
+		return read_lift(s, out);
+	case SOURCE_OFFENCE:
+		return read_offence(s, out);
+	case SOURCE_LOGIN:
+		return read_login(s, out);
+	case SOURCE_EXEMPT:
+		return read_exempt(s, out);
+	case ALL_SOURCES:
+		break;
+	}
+	return false;
 }
 
 static int
@@ -136,31 +193,37 @@ source_next(struct ledger *ledger, struct source *source)
 
 static int
 source_open(struct ledger *ledger, enum source_kind kind, int64_t cut,
-	int64_t since_us, struct source *out)
+	const struct ledger_since *since, struct source *out)
 {
+	int64_t from_us[ALL_SOURCES] = {[SOURCE_BAN] = ledger_now_us(),
+		[SOURCE_OFFENCE] = since->offences_us,
+		[SOURCE_LOGIN] = since->logins_us,
+		[SOURCE_EXEMPT] = ledger_now_us()};
 	int code = sqlite3_prepare_v2(
 		ledger->db.sqlite, queries[kind], -1, &out->statement, NULL);
 
 	if (code != SQLITE_OK)
 		return ledger_errno(ledger->db.sqlite, code);
+	/* Not every query has both. */
 	(void)sqlite3_bind_int64(out->statement, 1, cut);
-	if (kind != SOURCE_LIFT)
-		(void)sqlite3_bind_int64(out->statement, 2,
-			kind == SOURCE_BAN ? ledger_now_us() : since_us);
+	(void)sqlite3_bind_int64(out->statement, 2, from_us[kind]);
 	return source_next(ledger, out);
 }
 
 static int
-find_cut(struct ledger *ledger, int64_t since_us, int64_t *cut)
+find_cut(struct ledger *ledger, const struct ledger_since *since, int64_t *cut)
 {
 	sqlite3_stmt *statement = NULL;
 	int code = sqlite3_prepare_v2(ledger->db.sqlite,
-		"SELECT ifnull(min(seq), ?2) FROM offence WHERE time_us >= ?1",
+		"SELECT min((SELECT ifnull(min(seq), ?2) FROM offence WHERE"
+		" time_us >= ?1), (SELECT ifnull(min(seq), ?2) FROM ban WHERE"
+		" begins_us >= ?3))",
 		-1, &statement, NULL);
 
 	if (code == SQLITE_OK) {
-		(void)sqlite3_bind_int64(statement, 1, since_us);
+		(void)sqlite3_bind_int64(statement, 1, since->offences_us);
 		(void)sqlite3_bind_int64(statement, 2, INT64_MAX);
+		(void)sqlite3_bind_int64(statement, 3, since->bans_us);
 		if ((code = sqlite3_step(statement)) == SQLITE_ROW)
 			*cut = sqlite3_column_int64(statement, 0);
 	}
@@ -195,16 +258,39 @@ merge(struct ledger *ledger, struct source *sources,
 }
 
 static int
-restore_tables(struct ledger *ledger, int64_t since_us,
+restore_one(struct ledger *ledger, enum source_kind kind,
+	const struct ledger_since *since,
+	void (*each)(const struct record *, void *), void *arg)
+{
+	struct source source = {NULL, 0};
+	struct record record;
+	int rc = source_open(ledger, kind, 0, since, &source);
+
+	while (rc == 0 && source.statement) {
+		if (read_row(kind, source.statement, &record))
+			each(&record, arg);
+		ledger_tick(ledger);
+		rc = source_next(ledger, &source);
+	}
+	(void)sqlite3_finalize(source.statement);
+	return rc;
+}
+
+static int
+restore_tables(struct ledger *ledger, const struct ledger_since *since,
 	void (*each)(const struct record *, void *), void *arg)
 {
 	struct source sources[SOURCES] = {{NULL, 0}};
 	int64_t cut = INT64_MAX;
-	int rc = find_cut(ledger, since_us, &cut);
+	int rc = restore_one(ledger, SOURCE_LOGIN, since, each, arg);
 
+	if (rc == 0)
+		rc = restore_one(ledger, SOURCE_EXEMPT, since, each, arg);
+	if (rc == 0)
+		rc = find_cut(ledger, since, &cut);
 	for (int i = 0; i < SOURCES && rc == 0; i++)
-		rc = source_open(ledger, (enum source_kind)i, cut, since_us,
-			&sources[i]);
+		rc = source_open(
+			ledger, (enum source_kind)i, cut, since, &sources[i]);
 	if (rc == 0)
 		rc = merge(ledger, sources, each, arg);
 	for (int i = 0; i < SOURCES; i++)
@@ -256,10 +342,10 @@ ledger_read_segments(struct ledger *ledger,
 }
 
 int
-ledger_restore(struct ledger *ledger, int64_t since_us,
+ledger_restore(struct ledger *ledger, const struct ledger_since *since,
 	void (*each)(const struct record *, void *), void *arg)
 {
-	int rc = restore_tables(ledger, since_us, each, arg), error;
+	int rc = restore_tables(ledger, since, each, arg), error;
 
 	if (rc == -EUCLEAN && (error = ledger_begin_anew(ledger)) < 0)
 		return error;

@@ -75,6 +75,29 @@ static const char *const schema[] = {
 	" SELECT seq, datetime(time_us / 1000000, 'unixepoch') AS time, client,"
 	" address, class, rule, count, counted, user, host, tag, msg"
 	" FROM offence;",
+	"ALTER TABLE offence ADD COLUMN weight INTEGER NOT NULL DEFAULT 100;"
+	"ALTER TABLE offence ADD COLUMN unknown_user INTEGER NOT NULL"
+	" DEFAULT 0;"
+	"ALTER TABLE offence ADD COLUMN password TEXT;"
+	/* The newest of each client and user. */
+	"CREATE TABLE login ("
+	" client_key BLOB NOT NULL,"
+	" user TEXT NOT NULL,"
+	" client TEXT NOT NULL,"
+	" address TEXT NOT NULL,"
+	" time_us INTEGER NOT NULL,"
+	" host TEXT,"
+	" tag TEXT,"
+	" PRIMARY KEY (client_key, user)) WITHOUT ROWID;"
+	"CREATE INDEX login_time ON login (time_us);"
+	"CREATE TABLE exempt ("
+	" network_key BLOB PRIMARY KEY,"
+	" network TEXT NOT NULL,"
+	" since_us INTEGER NOT NULL,"
+	" ends_us INTEGER," /* NULL: until it is removed */
+	" author TEXT,"
+	" reason TEXT,"
+	" seq INTEGER NOT NULL) WITHOUT ROWID;",
 };
 enum { VERSION = sizeof(schema) / sizeof(schema[0]) };
 

@@ -47,7 +47,7 @@ static void
 make_texts(const struct record *record, struct texts *out)
 {
 	(void)network_format(&record->net, out->network);
-	if (record->type == RECORD_OFFENCE)
+	if (record->type == RECORD_OFFENCE || record->type == RECORD_LOGIN)
 		(void)addr_format(&record->addr, out->address);
 	out->key_len = (int)ledger_key_of(&record->net, out->key);
 }
@@ -82,7 +82,19 @@ add_offence(struct ledger_db *db, const struct record *record,
 	bind_span(s, 14, &record->from);
 	bind_span(s, 15, &record->tag);
 	bind_span(s, 16, &record->msg);
+	bind_number(s, 17, record->weight_percent);
+	bind_number(s, 18, record->unknown_user);
+	bind_span(s, 19, &record->password);
 	return ledger_run(db, LEDGER_ADD_OFFENCE);
+}
+
+static void
+bind_end(sqlite3_stmt *s, int at, int64_t until_us)
+{
+	if (until_us == BAN_PERMANENT)
+		(void)sqlite3_bind_null(s, at);
+	else
+		bind_number(s, at, until_us);
 }
 
 /* An earlier ban or lift of the same network ends with this one. */
@@ -109,10 +121,7 @@ add_ban(struct ledger_db *db, const struct record *record,
 	bind_text(s, 2, texts->network);
 	bind_key(s, 3, texts);
 	bind_number(s, 4, record->time_us);
-	if (record->until_us == BAN_PERMANENT)
-		(void)sqlite3_bind_null(s, 5);
-	else
-		bind_number(s, 5, record->until_us);
+	bind_end(s, 5, record->until_us);
 	bind_text(s, 6, class_name(record->class));
 	bind_span(s, 7, &record->rule);
 	bind_number(s, 8, record->count);
@@ -142,6 +151,50 @@ add_lift(struct ledger_db *db, const struct record *record,
 	bind_span(s, 5, &record->by);
 	bind_span(s, 6, &record->reason);
 	return ledger_run(db, LEDGER_ADD_LIFT);
+}
+
+static int
+add_login(struct ledger_db *db, const struct record *record,
+	const struct texts *texts)
+{
+	sqlite3_stmt *s = db->statements[LEDGER_ADD_LOGIN];
+
+	bind_key(s, 1, texts);
+	(void)sqlite3_bind_text(s, 2, record->user.len ? record->user.text : "",
+		(int)record->user.len, SQLITE_STATIC);
+	bind_text(s, 3, texts->network);
+	bind_text(s, 4, texts->address);
+	bind_number(s, 5, record->time_us);
+	bind_span(s, 6, &record->host);
+	bind_span(s, 7, &record->tag);
+	return ledger_run(db, LEDGER_ADD_LOGIN);
+}
+
+static int
+add_exempt(struct ledger_db *db, const struct record *record,
+	const struct texts *texts)
+{
+	sqlite3_stmt *s = db->statements[LEDGER_ADD_EXEMPT];
+
+	bind_key(s, 1, texts);
+	bind_text(s, 2, texts->network);
+	bind_number(s, 3, record->time_us);
+	bind_end(s, 4, record->until_us);
+	bind_span(s, 5, &record->by);
+	bind_span(s, 6, &record->reason);
+	bind_number(s, 7, (int64_t)record->seq);
+	return ledger_run(db, LEDGER_ADD_EXEMPT);
+}
+
+static int
+remove_exempt(struct ledger_db *db, const struct record *record,
+	const struct texts *texts)
+{
+	sqlite3_stmt *s = db->statements[LEDGER_REMOVE_EXEMPT];
+
+	bind_key(s, 1, texts);
+	bind_number(s, 2, (int64_t)record->seq);
+	return ledger_run(db, LEDGER_REMOVE_EXEMPT);
 }
 
 static int
@@ -183,6 +236,27 @@ advance(struct progress *progress, const struct record *record)
 }
 
 static int
+add_record(struct ledger_db *db, const struct record *record,
+	const struct texts *texts)
+{
+	switch (record->type) {
+	case RECORD_OFFENCE:
+		return add_offence(db, record, texts);
+	case RECORD_BAN:
+		return add_ban(db, record, texts);
+	case RECORD_LIFT:
+		return add_lift(db, record, texts);
+	case RECORD_LOGIN:
+		return add_login(db, record, texts);
+	case RECORD_EXEMPT:
+		return add_exempt(db, record, texts);
+	case RECORD_UNEXEMPT:
+		return remove_exempt(db, record, texts);
+	}
+	return 0;
+}
+
+static int
 take_record(
 	struct ledger *ledger, struct record *record, struct progress *progress)
 {
@@ -191,9 +265,10 @@ take_record(
 	int rc;
 
 	make_texts(record, &texts);
-	/* Taken before; or, where the ledger is not the one that this journal
-	 * was written for, another record has its number. */
-	if (record->seq <= progress->seq) {
+	/* Logins and exempt networks may be taken again, they say what is. The
+	 * others: taken before; or, where the ledger is not the one that this
+	 * journal was written for, another record has its number. */
+	if (record->seq <= progress->seq && record->type <= RECORD_LIFT) {
 		int64_t count;
 
 		if ((rc = has_record(db, record, &texts, &count)) < 0)
@@ -202,9 +277,7 @@ take_record(
 			return 0;
 		record->seq = progress->seq + 1;
 	}
-	rc = record->type == RECORD_OFFENCE ? add_offence(db, record, &texts)
-	     : record->type == RECORD_BAN   ? add_ban(db, record, &texts)
-					    : add_lift(db, record, &texts);
+	rc = add_record(db, record, &texts);
 	advance(progress, record);
 	ledger_tick(ledger);
 	return rc;

@@ -29,12 +29,13 @@ read_size(struct ledger_db *db, struct size *out)
 	return rc;
 }
 
-/* The oldest offences before before_us, or the oldest of all. */
+/* Of a table that knows by an index what is old. */
 static int
-trim_offences(struct ledger_db *db, int64_t before_us)
+trim_before(
+	struct ledger_db *db, enum ledger_statement which, int64_t before_us)
 {
-	(void)sqlite3_bind_int64(db->statements[LEDGER_TRIM_OLD], 1, before_us);
-	return ledger_run(db, LEDGER_TRIM_OLD);
+	(void)sqlite3_bind_int64(db->statements[which], 1, before_us);
+	return ledger_run(db, which);
 }
 
 /* The next few hundred rows of a table in order of seq, then from the first
@@ -65,7 +66,12 @@ trim_rows(struct ledger *ledger, int64_t before_us, bool too_big, int *removed)
 	struct ledger_db *db = &ledger->db;
 	int start = sqlite3_total_changes(db->sqlite), rc;
 
-	rc = trim_offences(db, too_big ? INT64_MAX : before_us);
+	/* The oldest of all when it is too big. */
+	rc = trim_before(db, LEDGER_TRIM_OLD, too_big ? INT64_MAX : before_us);
+	if (rc == 0)
+		rc = trim_before(db, LEDGER_TRIM_LOGINS, before_us);
+	if (rc == 0)
+		rc = trim_before(db, LEDGER_TRIM_EXEMPTS, before_us);
 	if (rc == 0)
 		rc = trim_walk(db, LEDGER_NEXT_BANS, LEDGER_TRIM_BANS,
 			&ledger->bans_trimmed_to, before_us);

@@ -11,8 +11,8 @@
 #include <sodium.h>
 #include <string.h>
 
-enum { FORMAT = 1, STRINGS = 8, SUM_LEN = crypto_shorthash_BYTES };
-enum { FLAG_COUNTED = 1 };
+enum { FORMAT = 1, STRINGS = 9, SUM_LEN = crypto_shorthash_BYTES };
+enum { FLAG_COUNTED = 1, FLAG_UNKNOWN_USER = 2 };
 
 _Static_assert(RECORD_MIN + RECORD_MSG_MAX + (STRINGS - 1) * RECORD_NAME_MAX <=
 		       RECORD_MAX,
@@ -93,18 +93,21 @@ record_encode(const struct record *record, const struct digest_key *key,
 	*p++ = (uint8_t)record->type;
 	*p++ = (uint8_t)record->class;
 	*p++ = (uint8_t)record->origin;
-	*p++ = record->counted ? FLAG_COUNTED : 0;
+	*p++ = (uint8_t)((record->counted ? FLAG_COUNTED : 0) |
+			 (record->unknown_user ? FLAG_UNKNOWN_USER : 0));
 	p = put_number(p, record->seq, 8);
 	p = put_number(p, (uint64_t)record->time_us, 8);
 	p = put_number(p, (uint64_t)record->reported_us, 8);
 	p = put_number(p, (uint64_t)record->until_us, 8);
 	p = put_number(p, record->count, 4);
 	p = put_number(p, record->level, 4);
+	p = put_number(p, record->weight_percent, 4);
 	p = put_network(p, &record->net);
 	p = put_network(p, &addr);
 	p = put_bytes(p, record->digest.bytes, sizeof(record->digest.bytes));
 	p = put_span(p, &record->rule, RECORD_NAME_MAX);
 	p = put_span(p, &record->user, RECORD_NAME_MAX);
+	p = put_span(p, &record->password, RECORD_NAME_MAX);
 	p = put_span(p, &record->host, RECORD_NAME_MAX);
 	p = put_span(p, &record->from, RECORD_NAME_MAX);
 	p = put_span(p, &record->tag, RECORD_NAME_MAX);
@@ -196,14 +199,14 @@ fields_valid(const struct record *record)
 {
 	uint8_t family = record->addr.family;
 
-	if (record->type < RECORD_OFFENCE || record->type > RECORD_LIFT)
+	if (record->type < RECORD_OFFENCE || record->type > RECORD_UNEXEMPT)
 		return false;
 	if ((unsigned)record->class >= CLASS_COUNT ||
 		(unsigned)record->origin >= ORIGINS)
 		return false;
 	if (!network_valid(&record->net))
 		return false;
-	return record->type == RECORD_OFFENCE
+	return record->type == RECORD_OFFENCE || record->type == RECORD_LOGIN
 		       ? family == ADDR_V4 || family == ADDR_V6
 		       : true;
 }
@@ -212,25 +215,30 @@ static bool
 get_fields(struct reader *reader, struct record *out)
 {
 	struct network addr;
+	unsigned flags;
 
 	memset(out, 0, sizeof(*out));
 	memset(&addr, 0, sizeof(addr));
 	out->type = (enum record_type)get_number(reader, 1);
 	out->class = (enum class)get_number(reader, 1);
 	out->origin = (enum origin)get_number(reader, 1);
-	out->counted = get_number(reader, 1) & FLAG_COUNTED;
+	flags = (unsigned)get_number(reader, 1);
+	out->counted = flags & FLAG_COUNTED;
+	out->unknown_user = flags & FLAG_UNKNOWN_USER;
 	out->seq = get_number(reader, 8);
 	out->time_us = (int64_t)get_number(reader, 8);
 	out->reported_us = (int64_t)get_number(reader, 8);
 	out->until_us = (int64_t)get_number(reader, 8);
 	out->count = (uint32_t)get_number(reader, 4);
 	out->level = (uint32_t)get_number(reader, 4);
+	out->weight_percent = (uint32_t)get_number(reader, 4);
 	get_network(reader, &out->net);
 	get_network(reader, &addr);
 	out->addr = addr.addr;
 	get_copy(reader, out->digest.bytes, sizeof(out->digest.bytes));
 	get_span(reader, &out->rule, RECORD_NAME_MAX);
 	get_span(reader, &out->user, RECORD_NAME_MAX);
+	get_span(reader, &out->password, RECORD_NAME_MAX);
 	get_span(reader, &out->host, RECORD_NAME_MAX);
 	get_span(reader, &out->from, RECORD_NAME_MAX);
 	get_span(reader, &out->tag, RECORD_NAME_MAX);

@@ -10,7 +10,14 @@
 #include "plugin/judge.h"
 #include "plugin/message.h"
 
-enum record_type { RECORD_OFFENCE = 1, RECORD_BAN, RECORD_LIFT };
+enum record_type {
+	RECORD_OFFENCE = 1,
+	RECORD_BAN,
+	RECORD_LIFT,
+	RECORD_LOGIN,	 /* a user got in from a client */
+	RECORD_EXEMPT,	 /* a network is not banned, until until_us */
+	RECORD_UNEXEMPT, /* no longer so */
+};
 
 enum origin {
 	ORIGIN_LOCAL = 1, /* judged here */
@@ -26,20 +33,24 @@ enum { RECORD_MSG_MAX = 2048, RECORD_NAME_MAX = 255 };
 struct record {
 	enum record_type type;
 	uint64_t seq;	 /* rises by one a record, over journal and ledger */
-	int64_t time_us; /* offence: of the message; ban: its beginning; lift:
-			    when it was lifted */
-	struct network net; /* offence: the client; else what is (un)banned */
+	int64_t time_us; /* offence, login: of the message; ban: its beginning;
+			    else when it was done */
+	struct network net; /* offence, login: the client; else what is
+			       (un)banned or (un)exempted */
 	/* offence */
 	struct digest digest;
 	int64_t reported_us;
 	enum class class; /* of a ban too */
 	uint32_t count;	  /* offences in this line; of a ban: that led to it */
 	bool counted;	  /* false: evidence only */
-	struct addr addr; /* the address itself, net being its client */
-	struct span rule; /* of a ban too: of the last offence */
+	uint32_t weight_percent;
+	bool unknown_user;    /* the line says that nobody has that name */
+	struct span password; /* digest of what was tried */
+	struct addr addr;     /* offence, login: the address itself */
+	struct span rule;     /* of a ban too: of the last offence */
 	struct span user;
 	struct span host, from, tag, msg;
-	/* ban */
+	/* ban; exempt: until_us, by and reason */
 	int64_t until_us;
 	uint32_t level;
 	enum origin origin;
@@ -55,7 +66,7 @@ enum origin origin_by_name(const char *name);
 
 /* On disk, all numbers little endian: u32 length of the whole record, then its
  * fields, then a 64-bit keyed checksum of all before. */
-enum { RECORD_MIN = 125, RECORD_MAX = 8192 };
+enum { RECORD_MIN = 131, RECORD_MAX = 8192 };
 /* Encodes with length and checksum; over-long strings are cut. Returns the
  * length, at most RECORD_MAX. */
 size_t record_encode(const struct record *record, const struct digest_key *key,

@@ -40,6 +40,9 @@ assert_record_equal(const struct record *a, const struct record *b)
 	assert_int_equal(a->count, b->count);
 	assert_int_equal(a->level, b->level);
 	assert_int_equal(a->counted, b->counted);
+	assert_int_equal(a->weight_percent, b->weight_percent);
+	assert_int_equal(a->unknown_user, b->unknown_user);
+	assert_span_equal(a->password, b->password);
 	assert_span_equal(a->rule, b->rule);
 	assert_span_equal(a->user, b->user);
 	assert_span_equal(a->host, b->host);
@@ -61,6 +64,11 @@ example(int which)
 		return ban_of(UINT64_MAX / 2, 0x010203, -5, BAN_PERMANENT);
 	if (which == 2)
 		return lift_of(1, 0x010203, INT64_MAX);
+	if (which == 4) {
+		record = ban_of(3, 0x010203, 5, 6);
+		record.type = RECORD_EXEMPT;
+		return record;
+	}
 	record = offence_of(9, 1, INT64_MIN);
 	record.net.addr = (struct addr){
 		.family = ADDR_V6, .bytes = {0x20, 1, 0xd, 0xb8, 0, 1, 0, 2}};
@@ -69,13 +77,16 @@ example(int which)
 	record.addr.bytes[15] = 0xff;
 	record.counted = false;
 	record.count = UINT32_MAX;
+	record.weight_percent = 50;
+	record.unknown_user = true;
+	record.password = (struct span){"275e5d", 6};
 	record.class = CLASS_LOGIN;
 	record.user = (struct span){NULL, 0};
 	record.msg = (struct span){"a\0b\xff\xfe", 5};
 	return record;
 }
 
-enum { EXAMPLES = 4 };
+enum { EXAMPLES = 5 };
 
 static void
 round_trip(void **state)
@@ -189,13 +200,13 @@ unknown_but_whole(void **state)
 	} changes[] = {
 		{"format", 4, 2},
 		{"type 0", 5, 0},
-		{"type 4", 5, 4},
+		{"type 7", 5, 7},
 		{"class", 6, CLASS_COUNT},
 		{"origin", 7, 5},
-		{"family", 49, 5},
-		{"prefix", 66, 33},
-		{"host bits", 66, 8},
-		{"family of address", 67, 0},
+		{"family", 53, 5},
+		{"prefix", 70, 33},
+		{"host bits", 70, 8},
+		{"family of address", 71, 0},
 	};
 
 	(void)state;
