@@ -28,6 +28,7 @@ struct arguments {
 	size_t rules_count;
 	const char *policy;   /* --policy, or NULL */
 	const char *for_time; /* --for, or NULL */
+	const char *reason;   /* --reason, or NULL */
 	bool json, all;
 	bool config_named; /* --config was given, not found by default */
 	char **words;	   /* what is left */
@@ -63,6 +64,7 @@ int command_list(const struct arguments *arguments);
 int command_rules(const struct arguments *arguments);
 int command_ban(const struct arguments *arguments);
 int command_unban(const struct arguments *arguments);
+int command_exempt(const struct arguments *arguments);
 int command_reload(const struct arguments *arguments);
 int command_off(const struct arguments *arguments);
 int command_on(const struct arguments *arguments);

@@ -36,6 +36,9 @@ static const struct command commands[] = {
 	{"replay", "[FILE] [--policy POLICY]", 0, 1, command_replay,
 		"whom a log would have had banned, when and why",
 		"mailban replay --policy daily-script /var/log/mail.log"},
+	{"exempt", "list | add|remove NETWORK", 1, 2, command_exempt,
+		"networks that are never banned",
+		"mailban exempt add 192.0.2.0/24 --for 12h --reason office"},
 	{"rules", "", 0, 0, command_rules,
 		"the rules in use and how often each matched", "mailban rules"},
 	{"reload", "", 0, 0, command_reload,
@@ -43,8 +46,8 @@ static const struct command commands[] = {
 	{"off", "", 0, 0, command_off,
 		"take our table, with all bans, out of the kernel",
 		"mailban off"},
-	{"on", "", 0, 0, command_on,
-		"put it back with the bans still in force", "mailban on"},
+	{"on", "", 0, 0, command_on, "put it back with the bans still in force",
+		"mailban on"},
 };
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
 
@@ -166,6 +169,9 @@ take_option(struct arguments *arguments, int option, char *value)
 	case 'f':
 		arguments->for_time = value;
 		break;
+	case 'R':
+		arguments->reason = value;
+		break;
 	case 'j':
 		arguments->json = true;
 		break;
@@ -190,6 +196,7 @@ parse(struct arguments *arguments, int argc, char **argv, bool *help)
 		{"rules", required_argument, NULL, 'r'},
 		{"policy", required_argument, NULL, 'p'},
 		{"for", required_argument, NULL, 'f'},
+		{"reason", required_argument, NULL, 'R'},
 		{"json", no_argument, NULL, 'j'},
 		{"all", no_argument, NULL, 'a'},
 		{"version", no_argument, NULL, 'v'},

@@ -245,8 +245,8 @@ command_ban(const struct arguments *arguments)
 		fjson_object_put(request);
 		return status;
 	}
-	return report_change(
-		arguments, "banned", ask(arguments, request, arguments->json ? print_json : NULL,
+	return report_change(arguments, "banned",
+		ask(arguments, request, arguments->json ? print_json : NULL,
 			NULL));
 }
 
@@ -269,9 +269,69 @@ command_unban(const struct arguments *arguments)
 		fjson_object_put(request);
 		return status;
 	}
-	return report_change(
-		arguments, "lifted", ask(arguments, request, arguments->json ? print_json : NULL,
+	return report_change(arguments, "lifted",
+		ask(arguments, request, arguments->json ? print_json : NULL,
 			NULL));
+}
+
+/* --- exempt --- */
+
+static void
+print_exempt(struct fjson_object *exempt, void *arg)
+{
+	char left[DURATION_STRLEN] = "for good";
+
+	(void)arg;
+	if (!member_is_null(exempt, "until"))
+		(void)duration_format(
+			member_number(exempt, "until") - (int64_t)time(NULL),
+			left);
+	(void)printf("%-40s %-12s %s%s%s%s%s\n", member_text(exempt, "address"),
+		left, member_text(exempt, "source"),
+		member_text(exempt, "by")[0] ? " by " : "",
+		member_text(exempt, "by"),
+		member_text(exempt, "reason")[0] ? ": " : "",
+		member_text(exempt, "reason"));
+}
+
+static int
+exempt_one(const struct arguments *arguments, const char *word,
+	const char *network)
+{
+	bool add = !strcmp(word, "add");
+	struct fjson_object *request = request_of(add ? "exempt" : "unexempt");
+	int status = add_network(request, network);
+
+	if (status == STATUS_DONE && add && arguments->for_time)
+		status = add_time(request, arguments->for_time);
+	if (status != STATUS_DONE) {
+		fjson_object_put(request);
+		return status;
+	}
+	if (arguments->reason)
+		add_span(request, "reason", arguments->reason,
+			strlen(arguments->reason));
+	status = ask(
+		arguments, request, arguments->json ? print_json : NULL, NULL);
+	if (status == STATUS_DONE && !arguments->json)
+		(void)printf("%s %s\n", add ? "exempt" : "no longer exempt",
+			network);
+	return status;
+}
+
+int
+command_exempt(const struct arguments *arguments)
+{
+	const char *word = arguments->words[0];
+	bool change = !strcmp(word, "add") || !strcmp(word, "remove");
+
+	if (!strcmp(word, "list") && arguments->word_count == 1)
+		return ask(arguments, request_of("exempts"),
+			arguments->json ? print_json : print_exempt, NULL);
+	if (change && arguments->word_count == 2)
+		return exempt_one(arguments, word, arguments->words[1]);
+	return complain(
+		STATUS_USAGE, "exempt: list, add NETWORK or remove NETWORK");
 }
 
 /* --- reload, off, on --- */

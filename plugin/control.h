@@ -6,6 +6,9 @@
  *   {"request":"status"}   {"request":"list"}   {"request":"rules"}
  *   {"request":"reload"}   {"request":"off"}   {"request":"on"}
  *   {"request":"ban","address":"203.0.113.0/24","for_s":3600}  (-1: for ever)
+ *   {"request":"exempts"}
+ *   {"request":"exempt","address":"192.0.2.0/24","for_s":-1,"reason":"office"}
+ *   {"request":"unexempt","address":"192.0.2.0/24"}
  *   {"request":"unban","address":"203.0.113.7"}  or  {..., "all":true}
  *
  * The answer is any number of objects, one a line, then one with the key

@@ -14,6 +14,7 @@
 #include "common/duration.h"
 #include "common/log.h"
 #include "common/xalloc.h"
+#include "plugin/control_status.h"
 
 #define US INT64_C(1000000)
 
@@ -42,132 +43,15 @@ put_object(struct answer *answer, struct fjson_object *object)
 }
 
 static void
-add_text(struct fjson_object *object, const char *key, const char *text)
-{
-	fjson_object_object_add(
-		object, key, text ? fjson_object_new_string(text) : NULL);
-}
-
-static void
-add_number(struct fjson_object *object, const char *key, int64_t number)
-{
-	fjson_object_object_add(object, key, fjson_object_new_int64(number));
-}
-
-static void
-add_count(struct fjson_object *object, const char *key, uint64_t number)
-{
-	add_number(object, key, (int64_t)number);
-}
-
-/* Seconds since the epoch, or null for never. */
-static void
-add_time(struct fjson_object *object, const char *key, int64_t time_us)
-{
-	if (time_us == BAN_PERMANENT || time_us == 0)
-		fjson_object_object_add(object, key, NULL);
-	else
-		add_number(object, key, time_us / US);
-}
-
-static void
 done(struct answer *answer, const char *result, const char *error)
 {
 	struct fjson_object *object = fjson_object_new_object();
 
-	add_text(object, "done", result);
+	control_add_text(object, "done", result);
 	if (error)
-		add_text(object, "error", error);
+		control_add_text(object, "error", error);
 	put_object(answer, object);
 	answer->state = ANSWER_SENDING;
-}
-
-/* --- status --- */
-
-static void
-put_counters(struct fjson_object *object, const struct engine *engine)
-{
-	const struct engine_counters *count = &engine->count;
-	struct fjson_object *matched = fjson_object_new_object();
-
-	add_count(object, "messages", count->lines);
-	add_count(object, "malformed", count->bad);
-	add_count(object, "too_long", count->too_long);
-	for (int i = 0; i < CLASS_COUNT; i++)
-		add_count(
-			matched, class_name((enum class)i), count->matched[i]);
-	fjson_object_object_add(object, "matched", matched);
-	add_count(object, "offences", count->offences);
-	add_count(object, "duplicates", count->duplicates);
-	add_count(object, "offences_while_banned", count->banned);
-	add_count(object, "offences_exempt", count->exempt);
-	add_count(object, "offences_without_address", count->no_address);
-	add_count(object, "bans_made", count->bans);
-	add_count(object, "commits", count->commits);
-	add_count(object, "commits_refused", count->commit_errors);
-	add_count(object, "log_lines_dropped", log_dropped());
-}
-
-static const char *
-kernel_word(const struct kernel *kernel)
-{
-	if (!kernel)
-		return "observe";
-	switch (kernel_state(kernel)) {
-	case KERNEL_DOWN:
-		return "down";
-	case KERNEL_SYNCING:
-		return "syncing";
-	case KERNEL_OFF:
-		return "off";
-	case KERNEL_UP:
-		break;
-	}
-	return kernel_pending(kernel) ? "busy" : "up";
-}
-
-static void
-put_health(struct fjson_object *object, const struct engine *engine)
-{
-	const struct kernel *kernel = engine->kernel;
-	int ledger = ledger_error(engine->ledger);
-
-	add_text(object, "kernel", kernel_word(kernel));
-	add_text(object, "kernel_trouble",
-		kernel ? kernel_trouble(kernel) : NULL);
-	add_count(
-		object, "kernel_pending", kernel ? kernel_pending(kernel) : 0);
-	add_count(object, "helper_restarts",
-		kernel ? kernel_restarts(kernel) : 0);
-	add_count(object, "table_healed", kernel ? kernel_healed(kernel) : 0);
-	add_count(object, "ledger_backlog", ledger_backlog(engine->ledger));
-	add_text(object, "ledger_trouble", ledger ? strerror(-ledger) : NULL);
-	add_text(object, "reload_error",
-		engine->reload_error[0] ? engine->reload_error : NULL);
-}
-
-static void
-answer_status(struct answer *answer, const struct engine *engine)
-{
-	struct fjson_object *object = fjson_object_new_object();
-
-	add_text(object, "version", MAILBAN_VERSION);
-	add_number(object, "pid", getpid());
-	add_time(object, "since", engine->started_us);
-	add_time(object, "last_message", engine->last_message_us);
-	add_text(object, "mode",
-		engine->config->observe ? "observe" : "enforce");
-	add_text(object, "policy",
-		engine->config->policy == RULES_DAILY_SCRIPT ? "daily-script"
-							     : "balanced");
-	add_count(object, "bans", judge_ban_count(engine->judge));
-	add_count(object, "tallies", judge_tally_count(engine->judge));
-	add_count(object, "memory_bytes", judge_memory(engine->judge));
-	add_count(object, "rules", rules_count(engine->rules));
-	put_counters(object, engine);
-	put_health(object, engine);
-	put_object(answer, object);
-	done(answer, "ok", NULL);
 }
 
 /* --- list, rules --- */
@@ -178,13 +62,13 @@ put_ban(struct answer *answer, const struct ban *ban)
 	struct fjson_object *object = fjson_object_new_object();
 	char text[NETWORK_STRLEN];
 
-	add_text(object, "address", network_format(&ban->net, text));
-	add_text(object, "class",
+	control_add_text(object, "address", network_format(&ban->net, text));
+	control_add_text(object, "class",
 		ban->class == CLASS_NONE ? NULL : class_name(ban->class));
-	add_number(object, "count", ban->count);
-	add_number(object, "level", ban->level);
-	add_time(object, "from", ban->from_us);
-	add_time(object, "until", ban->until_us);
+	control_add_number(object, "count", ban->count);
+	control_add_number(object, "level", ban->level);
+	control_add_time(object, "from", ban->from_us);
+	control_add_time(object, "until", ban->until_us);
 	put_object(answer, object);
 }
 
@@ -213,12 +97,12 @@ answer_rules(struct answer *answer, const struct engine *engine)
 		const struct rule *rule = rules_at(engine->rules, i);
 		struct fjson_object *object = fjson_object_new_object();
 
-		add_text(object, "rule", rule->name);
-		add_text(object, "class", class_name(rule->class));
-		add_text(object, "file", rule->file);
-		add_number(object, "line", rule->line);
-		add_count(object, "matched", rule->matched);
-		add_time(object, "last", rule->last_us);
+		control_add_text(object, "rule", rule->name);
+		control_add_text(object, "class", class_name(rule->class));
+		control_add_text(object, "file", rule->file);
+		control_add_number(object, "line", rule->line);
+		control_add_count(object, "matched", rule->matched);
+		control_add_time(object, "last", rule->last_us);
 		put_object(answer, object);
 	}
 	done(answer, "ok", NULL);
@@ -251,38 +135,57 @@ await_kernel(struct answer *answer)
 	answer->deadline_us = engine_now() + KERNEL_PATIENCE_US;
 }
 
-static void
-answer_ban(struct answer *answer, struct fjson_object *request,
-	struct engine *engine, const char *by)
+/* for_s of a request, as the time when it is over. False: it is none,
+ * and that is the answer. */
+static bool
+get_span(struct answer *answer, struct fjson_object *request,
+	int64_t standard_s, int64_t *until_us)
 {
 	struct fjson_object *value = NULL;
-	int64_t for_s = 86400;
-	const char *why;
-	struct network net;
-	int rc;
+	int64_t for_s = standard_s;
 
-	if (!get_network(answer, request, &net))
-		return;
 	if (fjson_object_object_get_ex(request, "for_s", &value))
 		for_s = fjson_object_get_int64(value);
 	if (for_s == 0 || for_s < -1 || for_s > DURATION_MAX_S) {
 		done(answer, "error", "for_s is -1, or 1 to 315360000");
-		return;
+		return false;
 	}
-	rc = engine_ban(engine, &net,
-		for_s < 0 ? BAN_PERMANENT : engine_now() + for_s * US, by,
-		&why);
+	*until_us = for_s < 0 ? BAN_PERMANENT : engine_now() + for_s * US;
+	return true;
+}
+
+/* What was changed is made durable and brought into the kernel before "done".
+ */
+static void
+finish_change(struct answer *answer, struct engine *engine)
+{
+	if (engine_commit(engine) < 0)
+		done(answer, "error",
+			"done, but the journal can't be written: see mailban "
+			"status");
+	else
+		await_kernel(answer);
+}
+
+static void
+answer_ban(struct answer *answer, struct fjson_object *request,
+	struct engine *engine, const char *by)
+{
+	int64_t until_us;
+	const char *why;
+	struct network net;
+	int rc;
+
+	if (!get_network(answer, request, &net) ||
+		!get_span(answer, request, 86400, &until_us))
+		return;
+	rc = engine_ban(engine, &net, until_us, by, &why);
 	if (rc < 0) {
 		done(answer, "refused", why);
 		return;
 	}
 	put_ban(answer, judge_find_ban(engine->judge, &net, engine_now()));
-	if (engine_commit(engine) < 0)
-		done(answer, "error",
-			"banned, but the journal can't be "
-			"written: see mailban status");
-	else
-		await_kernel(answer);
+	finish_change(answer, engine);
 }
 
 static void
@@ -303,12 +206,70 @@ answer_unban(struct answer *answer, struct fjson_object *request,
 	}
 	if (!count)
 		done(answer, "not-found", "no such ban");
-	else if (engine_commit(engine) < 0)
-		done(answer, "error",
-			"lifted, but the journal can't be "
-			"written: see mailban status");
 	else
-		await_kernel(answer);
+		finish_change(answer, engine);
+}
+
+/* --- exempt --- */
+
+static void
+put_exempt(struct answer *answer, const struct exempt *exempt)
+{
+	struct fjson_object *object = fjson_object_new_object();
+	char text[NETWORK_STRLEN];
+
+	control_add_text(object, "address", network_format(&exempt->net, text));
+	control_add_text(object, "source", exempt_source_text(exempt->source));
+	control_add_text(object, "by", exempt->by);
+	control_add_text(object, "reason", exempt->reason);
+	control_add_time(object, "since", exempt->since_us);
+	control_add_time(object, "until", exempt->until_us);
+	put_object(answer, object);
+}
+
+static void
+answer_exempts(struct answer *answer, const struct engine *engine)
+{
+	const struct exempt *exempt;
+	size_t cursor = 0;
+
+	while ((exempt = exempts_next(engine->exempts, &cursor)))
+		put_exempt(answer, exempt);
+	done(answer, "ok", NULL);
+}
+
+static void
+answer_exempt(struct answer *answer, struct fjson_object *request,
+	struct engine *engine, const char *by)
+{
+	struct exempt exempt = {
+		.source = EXEMPT_OPERATOR, .since_us = engine_now(), .by = by};
+	struct fjson_object *reason = NULL;
+
+	if (!get_network(answer, request, &exempt.net) ||
+		!get_span(answer, request, -1, &exempt.until_us))
+		return;
+	if (fjson_object_object_get_ex(request, "reason", &reason) &&
+		fjson_object_is_type(reason, fjson_type_string))
+		exempt.reason = fjson_object_get_string(reason);
+	engine_exempt(engine, &exempt);
+	put_exempt(answer, &exempt);
+	finish_change(answer, engine);
+}
+
+static void
+answer_unexempt(struct answer *answer, struct fjson_object *request,
+	struct engine *engine, const char *by)
+{
+	struct network net;
+
+	if (!get_network(answer, request, &net))
+		return;
+	if (engine_unexempt(engine, &net, by) < 0)
+		done(answer, "not-found",
+			"no operator exempted exactly that network");
+	else
+		finish_change(answer, engine);
 }
 
 static void
@@ -348,9 +309,10 @@ answer_object(struct answer *answer, struct fjson_object *request,
 	if (fjson_object_object_get_ex(request, "request", &value) &&
 		fjson_object_is_type(value, fjson_type_string))
 		word = fjson_object_get_string(value);
-	if (!strcmp(word, "status"))
-		answer_status(answer, engine);
-	else if (!strcmp(word, "list"))
+	if (!strcmp(word, "status")) {
+		put_object(answer, control_status(engine));
+		done(answer, "ok", NULL);
+	} else if (!strcmp(word, "list"))
 		answer->state = ANSWER_LISTING;
 	else if (!strcmp(word, "rules"))
 		answer_rules(answer, engine);
@@ -362,6 +324,12 @@ answer_object(struct answer *answer, struct fjson_object *request,
 		answer_reload(answer, engine);
 	else if (!strcmp(word, "off"))
 		answer_switch(answer, engine, false);
+	else if (!strcmp(word, "exempts"))
+		answer_exempts(answer, engine);
+	else if (!strcmp(word, "exempt"))
+		answer_exempt(answer, request, engine, by);
+	else if (!strcmp(word, "unexempt"))
+		answer_unexempt(answer, request, engine, by);
 	else if (!strcmp(word, "on"))
 		answer_switch(answer, engine, true);
 	else
@@ -391,10 +359,9 @@ kernel_more(struct answer *answer, const struct engine *engine)
 {
 	struct kernel *kernel = engine->kernel;
 
-	bool settled = !kernel ||
-		(kernel_state(kernel) != KERNEL_SYNCING &&
-			kernel_state(kernel) != KERNEL_DOWN &&
-			!kernel_pending(kernel));
+	bool settled = !kernel || (kernel_state(kernel) != KERNEL_SYNCING &&
+					  kernel_state(kernel) != KERNEL_DOWN &&
+					  !kernel_pending(kernel));
 
 	if (settled)
 		done(answer, "ok", NULL);

@@ -321,7 +321,14 @@ engine_ban(struct engine *engine, const struct network *net, int64_t until_us,
 						     : options->prefix6_min;
 
 	if (net->prefix < widest) {
-		*why = "wider than widest_ipv4 or widest_ipv6 allows";
+		(void)snprintf(engine->why, sizeof(engine->why),
+			"the prefix /%u is too wide: %s of mailban.conf allows "
+			"/%u to /%u",
+			net->prefix,
+			net->addr.family == ADDR_V4 ? "widest_ipv4"
+						    : "widest_ipv6",
+			widest, addr_bits(&net->addr));
+		*why = engine->why;
 		return -ERANGE;
 	}
 	exempt = exempts_find(engine->exempts, net);

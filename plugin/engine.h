@@ -61,6 +61,7 @@ struct engine {
 	uint64_t loaded; /* engine_fingerprint of what is in force */
 	int64_t rotated_us, host_us; /* when these were done last */
 	struct engine_counters count;
+	char why[128];		/* why the last ban was refused */
 	char reload_error[512]; /* of the last reload; "" when it was good */
 };
 
@@ -100,8 +101,8 @@ void engine_work(struct engine *engine);
  * (borrowed until the next). */
 const char *engine_reload(struct engine *engine);
 
-/* An operator's: what stands in the way is told in *why (static text), as
- * -EPERM (exempt), -ERANGE (too wide). by: who asked. until_us may be
+/* An operator's: what stands in the way is told in *why (borrowed until the
+ * next), as -EPERM (exempt), -ERANGE (too wide). by: who asked. until_us may be
  * BAN_PERMANENT. The ban is journalled and handed to the kernel. */
 int engine_ban(struct engine *engine, const struct network *net,
 	int64_t until_us, const char *by, const char **why);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What `mailban status` shows, as one JSON object; and the members that all
+ * answers are made of.
+ */
+#ifndef MAILBAN_CONTROL_STATUS_H
+#define MAILBAN_CONTROL_STATUS_H
+
+#include <json.h>
+
+#include "plugin/engine.h"
+
+/* The caller's to put. */
+struct fjson_object *control_status(const struct engine *engine);
+
+/* NULL becomes null. */
+void control_add_text(
+	struct fjson_object *object, const char *key, const char *text);
+void control_add_number(
+	struct fjson_object *object, const char *key, int64_t number);
+void control_add_count(
+	struct fjson_object *object, const char *key, uint64_t number);
+/* Seconds since the epoch, or null for never. */
+void control_add_time(
+	struct fjson_object *object, const char *key, int64_t time_us);
+
+#endif
