@@ -24,9 +24,13 @@
 enum {
 	PAUSE_MIN_MS = 100,
 	PAUSE_MAX_MS = 5000,
-	/* A request unanswered for so long means a helper that is stuck. A
-	 * million bans take it some ten seconds. */
-	STUCK_MS = 60000,
+	/* A request unanswered for so long means a helper that is stuck: it
+	 * may be writing all bans again, of which a million take it some ten
+	 * seconds. */
+	STUCK_MS = 5000,
+	STUCK_BANS_A_MS = 20,
+	/* And for so long, that nobody should wait for it. */
+	LATE_MS = 1000,
 };
 
 struct packet {
@@ -303,11 +307,16 @@ static void
 get_helper(struct kernel *kernel)
 {
 	char why[128];
+	bool starter = kernel->starter_fd >= 0;
 
-	kernel->fd = kernel->starter_fd >= 0 ? starter_ask(kernel->starter_fd)
-					     : connect_helper(kernel->helper);
+	kernel->fd = starter ? starter_ask(kernel->starter_fd)
+			     : connect_helper(kernel->helper);
 	if (kernel->fd >= 0)
 		return;
+	/* Root is gone, so only rsyslog can give us another. */
+	if (starter && (kernel->fd == -EPIPE || kernel->fd == -ECONNRESET))
+		fatal("leave error=\"the process that starts mailban-nft has "
+		      "ended\": rsyslog starts all anew");
 	(void)snprintf(why, sizeof(why), "%s: %s", kernel->helper,
 		strerror(-kernel->fd));
 	kernel->fd = -1;
@@ -508,6 +517,22 @@ read_answers(struct kernel *kernel)
 	}
 }
 
+static int64_t
+waited_ms(const struct kernel *kernel)
+{
+	return kernel_pending(kernel)
+		       ? monotonic_ms() - kernel->waiting_since_ms
+		       : 0;
+}
+
+static int64_t
+stuck_ms(const struct kernel *kernel)
+{
+	size_t bans = judge_ban_count(kernel->owner.judge);
+
+	return STUCK_MS + (int64_t)bans / STUCK_BANS_A_MS;
+}
+
 void
 kernel_work(struct kernel *kernel)
 {
@@ -515,8 +540,7 @@ kernel_work(struct kernel *kernel)
 		read_answers(kernel);
 	if (kernel->fd >= 0)
 		flush_queue(kernel);
-	if (kernel->fd >= 0 && kernel_pending(kernel) &&
-		monotonic_ms() - kernel->waiting_since_ms > STUCK_MS)
+	if (kernel->fd >= 0 && waited_ms(kernel) > stuck_ms(kernel))
 		helper_lost(kernel, "mailban-nft does not answer");
 	if (kernel->fd < 0 && monotonic_ms() >= kernel->retry_ms) {
 		kernel->restarts++;
@@ -607,6 +631,8 @@ kernel_timeout_ms(const struct kernel *kernel)
 enum kernel_state
 kernel_state(const struct kernel *kernel)
 {
+	if (kernel->state == KERNEL_UP && waited_ms(kernel) > LATE_MS)
+		return KERNEL_SYNCING;
 	return kernel->state;
 }
 

@@ -73,7 +73,7 @@ int kernel_timeout_ms(const struct kernel *kernel);
 
 enum kernel_state {
 	KERNEL_DOWN,	/* no helper; tried again */
-	KERNEL_SYNCING, /* being brought up to date */
+	KERNEL_SYNCING, /* being brought up to date, or late */
 	KERNEL_UP,	/* all that was asked for is in force, or on its way */
 	KERNEL_OFF,	/* switched off by the operator */
 };
