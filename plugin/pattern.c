@@ -46,6 +46,14 @@ static const struct token {
 	[CAPTURE_DIGEST] = {"DIGEST", "(?<DIGEST>[0-9A-Fa-f*]{1,64})"},
 };
 
+/* Lengths of messages that something on the way may have cut: relays at a
+ * power of two with the header counted in (RFC 3164, section 4.1; rsyslog's
+ * maxMessageSize), rsyslog at 800 where it folds repeats. */
+static const struct {
+	size_t from, to;
+} cut_lengths[] = {{500, 512}, {798, 800}, {864, 1024}, {1888, 2048},
+	{3936, 4096}, {8032, 8192}};
+
 struct pattern_runner {
 	pcre2_match_data *data;
 	pcre2_match_context *context;
@@ -202,6 +210,18 @@ compile_error(int code, size_t offset, const char *text)
 		message, offset, text + offset);
 }
 
+static bool
+ends_in_dollar(const char *text)
+{
+	size_t len = strlen(text), slashes = 0;
+
+	if (len < 2 || text[len - 1] != '$')
+		return false;
+	while (slashes < len - 1 && text[len - 2 - slashes] == '\\')
+		slashes++;
+	return slashes % 2 == 0;
+}
+
 char *
 pattern_compile(const char *text, struct pattern *out)
 {
@@ -225,6 +245,8 @@ pattern_compile(const char *text, struct pattern *out)
 		pattern_clear(&pattern);
 		return error;
 	}
+	pattern.to_the_end = pattern.group[CAPTURE_ADDR] &&
+			     ends_in_dollar(pattern.text);
 	/* Where memory can't be made executable the interpreter does it. */
 	pattern.jit = pcre2_jit_compile(pattern.code, PCRE2_JIT_COMPLETE) == 0;
 	*out = pattern;
@@ -287,6 +309,16 @@ run(const struct pattern *pattern, struct pattern_runner *runner,
 	return rc >= 0;
 }
 
+/* Then a stranger may have chosen where it ends. */
+static bool
+may_be_cut(size_t len)
+{
+	for (size_t i = 0; i < sizeof cut_lengths / sizeof cut_lengths[0]; i++)
+		if (len >= cut_lengths[i].from && len <= cut_lengths[i].to)
+			return true;
+	return false;
+}
+
 bool
 pattern_match(const struct pattern *pattern, struct pattern_runner *runner,
 	struct span msg, struct match *out)
@@ -294,6 +326,8 @@ pattern_match(const struct pattern *pattern, struct pattern_runner *runner,
 	struct span literal;
 	struct addr addr = {0};
 
+	if (pattern->to_the_end && may_be_cut(msg.len))
+		return false;
 	if (!run(pattern, runner, msg))
 		return false;
 	literal = captured(pattern, runner, CAPTURE_ADDR, msg.text);

@@ -24,6 +24,8 @@ struct pattern {
 	char *text;		     /* with the tokens replaced */
 	void *code;		     /* pcre2_code */
 	bool jit;		     /* compiled to machine code */
+	bool to_the_end;	     /* the address is one by what follows it
+					up to the end of the message */
 	unsigned line;		     /* where it stands in its file */
 	unsigned group[CAPTURE_MAX]; /* number of each group, 0: has none */
 };
@@ -43,7 +45,8 @@ void pattern_clear(struct pattern *pattern);
 
 /* Whether msg matches. If so, what the groups hold is in *out, and nothing
  * else of *out is changed. A group ADDR that took part and holds no address
- * literal means no match; so does a limit that was reached. */
+ * literal means no match; so does a limit that was reached; so does a message
+ * whose end may be missing where the pattern rests on it. */
 bool pattern_match(const struct pattern *pattern, struct pattern_runner *runner,
 	struct span msg, struct match *out);
 
