@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -296,6 +297,12 @@ engine_close(struct engine *engine)
 void
 engine_clear_kernel(struct engine *engine)
 {
+	struct stat st;
+
+	/* A program that may not be started from here made no table either. */
+	if (engine->options->starter_fd < 0 &&
+		stat(engine->config->helper, &st) == 0 && S_ISREG(st.st_mode))
+		return;
 	if (!engine->kernel)
 		engine_new_kernel(engine);
 	kernel_configure(engine->kernel, &engine->config->options,

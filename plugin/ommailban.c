@@ -229,12 +229,33 @@ make_parent(const char *path)
 	free(parent);
 }
 
+/* What is not there yet may be the socket of a service that is still to
+ * start. */
 static bool
-is_socket(const char *path)
+is_program(const char *path)
 {
 	struct stat st;
 
-	return stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static void
+start_starter(struct options *options, const struct config *config)
+{
+	int rc;
+
+	if (!priv_has_net_admin()) {
+		if (config->observe)
+			return; /* does without */
+		start_failed(xasprintf("%s: without CAP_NET_ADMIN it can't be "
+				       "started from here; run it as a service "
+				       "and give its socket as helper",
+			config->helper));
+	}
+	rc = starter_new(config->helper, options->debug);
+	if (rc < 0)
+		start_failed(xasprintf("starter: %s", strerror(-rc)));
+	options->engine.starter_fd = rc;
 }
 
 /* All that takes root, then root goes. */
@@ -245,7 +266,6 @@ use_and_drop_root(struct options *options, const struct config *config,
 	uid_t uid = getuid();
 	gid_t gid = getgid();
 	char *error = NULL;
-	int rc;
 
 	if (uid == 0 && priv_lookup(PRIV_USER, &uid, &gid) < 0)
 		start_failed(xasprintf("no system user %s: make one, as "
@@ -259,18 +279,8 @@ use_and_drop_root(struct options *options, const struct config *config,
 			error);
 		free(error);
 	}
-	if (!is_socket(config->helper)) {
-		if (!priv_has_net_admin())
-			start_failed(xasprintf("%s: without CAP_NET_ADMIN it "
-					       "can't be started from here; "
-					       "run it as a service and give "
-					       "its socket as helper",
-				config->helper));
-		rc = starter_new(config->helper, options->debug);
-		if (rc < 0)
-			start_failed(xasprintf("starter: %s", strerror(-rc)));
-		options->engine.starter_fd = rc;
-	}
+	if (is_program(config->helper))
+		start_starter(options, config);
 	priv_drop(uid, gid, false);
 }
 
