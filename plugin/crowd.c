@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A store of tallies with one time for each client of a thing. That something
- * was told is a moment too, with a tag that no client has.
+ * A store of tallies with one time for each client of a thing. When it was told
+ * last is a tally of its own, or many clients would push that out.
  */
 #include "plugin/crowd.h"
 
 #include "common/xalloc.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Clients' tags have 39 bits and are not 0. */
-#define NEWS MOMENT_TAG_MAX
-#define CLIENTS ((struct tagged){UINT64_C(1) << 39, 0})
+/* Added to the kind of a crowd: when it was news. */
+enum { NEWS = 4 };
+
+static_assert(
+	(int)CROWD_KINDS <= NEWS && NEWS + (int)CROWD_KINDS <= TALLY_KINDS,
+	"a kind for each and its news");
 
 struct crowd {
 	struct tallies *tallies;
@@ -46,6 +50,7 @@ void
 crowd_horizon(struct crowd *crowd, enum crowd_kind kind, int64_t upto_us)
 {
 	tallies_horizon(crowd->tallies, (uint8_t)kind, upto_us);
+	tallies_horizon(crowd->tallies, (uint8_t)(kind + NEWS), upto_us);
 }
 
 static struct tally_id
@@ -59,40 +64,32 @@ id_of(const struct crowd_entry *entry)
 
 static size_t
 count_near(struct crowd *crowd, const struct crowd_entry *entry,
-	const struct tagged *of)
+	const struct tally_id *id)
 {
-	struct tally_id id = id_of(entry);
-	struct tally_near near = {.of = *of,
-		.time_us = entry->time_us,
-		.span_us = entry->span_us};
+	struct tally_near near = {
+		.time_us = entry->time_us, .span_us = entry->span_us};
 
-	return tallies_near(crowd->tallies, &id, &near, NULL);
+	return tallies_near(crowd->tallies, id, &near, NULL);
 }
 
 size_t
 crowd_size(struct crowd *crowd, const struct crowd_entry *entry)
 {
-	return count_near(crowd, entry, &CLIENTS);
-}
-
-static void
-put(struct crowd *crowd, const struct crowd_entry *entry, uint64_t tag,
-	size_t most)
-{
 	struct tally_id id = id_of(entry);
-	struct moment one = {.time_us = entry->time_us,
-		.count = 1,
-		.tag = tag & MOMENT_TAG_MAX};
 
-	/* One more for the news. */
-	tallies_put(crowd->tallies, &id, &one, most + 1);
+	return count_near(crowd, entry, &id);
 }
 
 size_t
 crowd_add(struct crowd *crowd, const struct crowd_entry *entry, size_t most)
 {
-	put(crowd, entry, entry->client, most);
-	return crowd_size(crowd, entry);
+	struct tally_id id = id_of(entry);
+	struct moment one = {.time_us = entry->time_us,
+		.count = 1,
+		.tag = entry->client & MOMENT_TAG_MAX};
+
+	tallies_put(crowd->tallies, &id, &one, most);
+	return count_near(crowd, entry, &id);
 }
 
 void
@@ -105,13 +102,17 @@ crowd_remove(struct crowd *crowd, const struct crowd_entry *entry)
 }
 
 bool
-crowd_is_news(struct crowd *crowd, const struct crowd_entry *entry, size_t most)
+crowd_is_news(struct crowd *crowd, const struct crowd_entry *entry)
 {
-	struct tagged news = {MOMENT_TAG_MAX, NEWS};
+	struct tally_id id = id_of(entry);
+	/* Much, so that it is not forgotten before the crowd is. */
+	struct moment one = {
+		.time_us = entry->time_us, .count = MOMENT_COUNT_MAX};
 
-	if (count_near(crowd, entry, &news))
+	id.kind = (uint8_t)(id.kind + NEWS);
+	if (count_near(crowd, entry, &id))
 		return false;
-	put(crowd, entry, NEWS, most);
+	tallies_put(crowd->tallies, &id, &one, 1);
 	return true;
 }
 

@@ -38,8 +38,7 @@ size_t crowd_add(
 void crowd_remove(struct crowd *crowd, const struct crowd_entry *entry);
 size_t crowd_size(struct crowd *crowd, const struct crowd_entry *entry);
 /* True the first time within span_us that this is asked of the thing. */
-bool crowd_is_news(
-	struct crowd *crowd, const struct crowd_entry *entry, size_t most);
+bool crowd_is_news(struct crowd *crowd, const struct crowd_entry *entry);
 
 /* Forgets all crowds of this thing. */
 void crowd_clear(struct crowd *crowd, const uint8_t who[WHO_LEN]);

@@ -253,8 +253,7 @@ watch_user(struct judge *judge, struct charge *charge, struct judgement *out)
 	charge->attacked = users->maxretry &&
 			   crowd_size(judge->users, &entry) >= users->clients;
 	clients = crowd_add(judge->users, &entry, users->clients);
-	if (clients < users->clients ||
-		!crowd_is_news(judge->users, &entry, users->clients))
+	if (clients < users->clients || !crowd_is_news(judge->users, &entry))
 		return;
 	out->user_attacked = true;
 	out->user_clients = (uint32_t)clients;
