@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * From bytes to struct message. The JSON path runs once for every mail message
- * of the machine, the offending and the countless others: one parser is kept,
- * its object is walked once, and all spans point into it. Nothing here may
- * decide anything; it only says what stands where.
+ * of the machine that a rule may match: a line of the usual shape is taken
+ * apart without a parser; for others one is kept, its object is walked once,
+ * and all spans point into it. Nothing here may decide anything; it only says
+ * what stands where.
  *
  * The times that count: time_us, rsyslog's own reception, is what windows and
  * bans are reckoned by. reported_us is the sender's word, kept as evidence and
@@ -30,7 +31,9 @@ enum { JOINED_MAX = 255 };
 struct message_reader {
 	struct fjson_tokener *tokener;
 	struct fjson_object *object; /* what the last message borrows from */
-	char joined[JOINED_MAX];     /* and this, for its tag */
+	char *text;		     /* or from this, without a parser */
+	size_t room;
+	char joined[JOINED_MAX]; /* and this, for its tag */
 };
 
 const struct span message_no_span = {"", 0};
@@ -133,59 +136,52 @@ message_reader_free(struct message_reader *reader)
 	fjson_object_put(reader->object);
 	if (reader->tokener)
 		fjson_tokener_free(reader->tokener);
+	free(reader->text);
 	free(reader);
 }
 
-/* The fields as rsyslog's template names them. */
-struct fields {
-	struct span time, reported, host, from, tag, msg;
-	bool has_msg;
+static const char *const names[MESSAGE_KEYS] = {
+	[MESSAGE_TIME] = "time",
+	[MESSAGE_REPORTED] = "reported",
+	[MESSAGE_HOST] = "host",
+	[MESSAGE_FROM] = "from",
+	[MESSAGE_TAG] = "tag",
+	[MESSAGE_MSG] = "msg",
 };
 
 static struct span *
-find_field(struct fields *fields, const char *name)
+find_value(struct span values[MESSAGE_KEYS], const char *name)
 {
-	switch (name[0]) {
-	case 't':
-		if (strcmp(name, "time") == 0)
-			return &fields->time;
-		return strcmp(name, "tag") == 0 ? &fields->tag : NULL;
-	case 'r':
-		return strcmp(name, "reported") == 0 ? &fields->reported : NULL;
-	case 'h':
-		return strcmp(name, "host") == 0 ? &fields->host : NULL;
-	case 'f':
-		return strcmp(name, "from") == 0 ? &fields->from : NULL;
-	case 'm':
-		return strcmp(name, "msg") == 0 ? &fields->msg : NULL;
-	default:
-		return NULL;
-	}
+	for (size_t key = 0; key < MESSAGE_KEYS; key++)
+		if (strcmp(name, names[key]) == 0)
+			return &values[key];
+	return NULL;
 }
 
 /* One walk over the object. What is no string counts as not there. The parser
- * has already dropped all but the last of equal keys. */
-static void
-collect_fields(struct fjson_object *object, struct fields *fields)
+ * has already dropped all but the last of equal keys. False: no msg. */
+static bool
+collect_values(struct fjson_object *object, struct span values[MESSAGE_KEYS])
 {
 	struct fjson_object_iterator at = fjson_object_iter_begin(object);
 	struct fjson_object_iterator end = fjson_object_iter_end(object);
+	bool has_msg = false;
 
-	*fields = (struct fields){message_no_span, message_no_span,
-		message_no_span, message_no_span, message_no_span,
-		message_no_span, false};
+	for (size_t key = 0; key < MESSAGE_KEYS; key++)
+		values[key] = message_no_span;
 	for (; !fjson_object_iter_equal(&at, &end);
 		fjson_object_iter_next(&at)) {
-		const char *name = fjson_object_iter_peek_name(&at);
-		struct fjson_object *value = fjson_object_iter_peek_value(&at);
-		struct span *field = find_field(fields, name);
-		if (!field || !fjson_object_is_type(value, fjson_type_string))
+		struct fjson_object *item = fjson_object_iter_peek_value(&at);
+		struct span *value =
+			find_value(values, fjson_object_iter_peek_name(&at));
+
+		if (!value || !fjson_object_is_type(item, fjson_type_string))
 			continue;
-		field->text = fjson_object_get_string(value);
-		field->len = (size_t)fjson_object_get_string_len(value);
-		if (field == &fields->msg)
-			fields->has_msg = true;
+		value->text = fjson_object_get_string(item);
+		value->len = (size_t)fjson_object_get_string_len(item);
+		has_msg |= value == &values[MESSAGE_MSG];
 	}
+	return has_msg;
 }
 
 /* How long the rest of a cut tag at the head of msg is: "name[digits]:", 0
@@ -256,31 +252,46 @@ read_object(struct message_reader *reader, const char *line, size_t len)
 	return 0;
 }
 
+/* Without the parser where that can be; both say the same. */
+static int
+read_values(struct message_reader *reader, const char *line, size_t len,
+	struct span values[MESSAGE_KEYS])
+{
+	if (len > reader->room) {
+		reader->text = xreallocarray(reader->text, len, 1);
+		reader->room = len;
+	}
+	if (message_shape(line, len, reader->text, values))
+		return 0;
+	if (read_object(reader, line, len) < 0 ||
+		!collect_values(reader->object, values))
+		return -EBADMSG;
+	return 0;
+}
+
 int
 message_parse_json(struct message_reader *reader, const char *line, size_t len,
 	int64_t now_us, struct message *out)
 {
 	struct message message = {.time_us = now_us};
-	struct fields fields;
+	struct span values[MESSAGE_KEYS], *time = &values[MESSAGE_TIME];
+	struct span *reported = &values[MESSAGE_REPORTED];
 	bool fraction;
 
-	if (read_object(reader, line, len) < 0)
+	if (read_values(reader, line, len, values) < 0)
 		return -EBADMSG;
-	collect_fields(reader->object, &fields);
-	if (!fields.has_msg)
-		return -EBADMSG;
-	if (message_parse_time(fields.time.text, fields.time.len,
-		    &message.time_us, &fraction) < 0)
+	if (message_parse_time(
+		    time->text, time->len, &message.time_us, &fraction) < 0)
 		message.time_us = now_us;
-	if (message_parse_time(fields.reported.text, fields.reported.len,
+	if (message_parse_time(reported->text, reported->len,
 		    &message.reported_us, &message.reported_fraction) < 0) {
 		message.reported_us = message.time_us;
 		message.reported_fraction = false;
 	}
-	message.host = fields.host;
-	message.from = fields.from;
-	message.tag = fields.tag;
-	message.msg = fields.msg;
+	message.host = values[MESSAGE_HOST];
+	message.from = values[MESSAGE_FROM];
+	message.tag = values[MESSAGE_TAG];
+	message.msg = values[MESSAGE_MSG];
 	rejoin_tag(reader, &message);
 	message_finish(&message);
 	*out = message;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the files that make a struct message share: message.c (JSON),
- * message_syslog.c (lines of a log file) and message_time.c. For nobody else.
+ * message_peek.c (JSON of the usual shape), message_syslog.c (lines of a log
+ * file) and message_time.c. For nobody else.
  */
 #ifndef MAILBAN_MESSAGE_PARTS_H
 #define MAILBAN_MESSAGE_PARTS_H
@@ -24,6 +25,23 @@ int message_time_3164(const char *text, int64_t now_us, int64_t *out_us);
 /* From the raw tag and msg to everything that follows from them: program,
  * pid, msg without its lead and fold, repeat, own. */
 void message_finish(struct message *message);
+
+/* The values of our rsyslog template, in its order. */
+enum message_key {
+	MESSAGE_TIME,
+	MESSAGE_REPORTED,
+	MESSAGE_HOST,
+	MESSAGE_FROM,
+	MESSAGE_TAG,
+	MESSAGE_MSG,
+	MESSAGE_KEYS
+};
+
+/* The values of a line that has the shape of that template, as a parser would
+ * give them; they borrow from the line and from room, len bytes. False: a
+ * parser must tell, values are anything. */
+bool message_shape(const char *line, size_t len, char *room,
+	struct span values[MESSAGE_KEYS]);
 
 static inline struct span
 span_from(const char *start, const char *end)

@@ -60,6 +60,45 @@ line_of(char *line, size_t size, const char *tag, const char *msg, size_t len)
 		safe_tag, safe_msg);
 }
 
+static void
+check_span(struct span want, struct span got)
+{
+	assert_int_equal(want.len, got.len);
+	assert_memory_equal(want.text, got.text, want.len);
+}
+
+/* A line of the template's shape is taken apart without a parser; with a blank
+ * in front it has that shape no more. Both ways must say the same. */
+static void
+check_same(const char *line, size_t len)
+{
+	static char spaced[20001];
+	struct message_reader *readers[] = {
+		message_reader_new(), message_reader_new()};
+	struct message a, b;
+	int rc = message_parse_json(readers[0], line, len, 1, &a);
+
+	assert_true(len + 1 <= sizeof spaced);
+	spaced[0] = ' ';
+	memcpy(spaced + 1, line, len);
+	assert_int_equal(
+		message_parse_json(readers[1], spaced, len + 1, 1, &b), rc);
+	if (rc == 0) {
+		assert_true(a.time_us == b.time_us);
+		assert_true(a.reported_us == b.reported_us);
+		assert_true(a.reported_fraction == b.reported_fraction);
+		assert_true(a.repeat == b.repeat && a.own == b.own);
+		check_span(b.host, a.host);
+		check_span(b.from, a.from);
+		check_span(b.tag, a.tag);
+		check_span(b.program, a.program);
+		check_span(b.pid, a.pid);
+		check_span(b.msg, a.msg);
+	}
+	message_reader_free(readers[0]);
+	message_reader_free(readers[1]);
+}
+
 /* Whether the look says that nothing can match, and whether something does. */
 static void
 look(const char *tag, const char *msg, size_t len, bool *pass, bool *matches)
@@ -77,6 +116,7 @@ look(const char *tag, const char *msg, size_t len, bool *pass, bool *matches)
 		0, message_parse_json(reader, line, size, 1, &message));
 	*matches = rules_match(rules, &message, &match);
 	message_reader_free(reader);
+	check_same(line, size);
 }
 
 /* "a*b" becomes a program that it matches. */
@@ -153,6 +193,10 @@ static const struct {
 	{FRONT "\"tag\":\"postfix\\/smtpd[1]:\", "
 	       "\"msg\":\" a b\"}",
 		true, "postfix/smtpd", "a b"},
+	{FRONT "\"tag\":\"a\\/b\\/c[1]:\", "
+	       "\"msg\":\" \\\"x\\/\\\\y\\\\\"}",
+		true, "a/b/c", "\\\"x\\/\\\\y\\\\"},
+	{FRONT "\"tag\":\"\", \"msg\":\"\"}", true, "", ""},
 	{FRONT "\"tag\":\"dovecot:\", \"msg\":\" "
 	       "a \\\" b\"}",
 		true, "dovecot", "a \\\" b"},
@@ -203,6 +247,31 @@ test_shapes(void **state)
 	}
 }
 
+/* Each byte of each line becomes something else, or goes. */
+static void
+test_mutations(void **state)
+{
+	static const char bytes[] = "\"\\/ub:,{}\x01\x1f\x7f\xff";
+	char copy[300];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+		size_t len = strlen(lines[i].line);
+
+		assert_true(len < sizeof copy);
+		check_same(lines[i].line, len);
+		for (size_t at = 0; at < len; at++) {
+			memcpy(copy, lines[i].line, len);
+			for (size_t j = 0; j < sizeof bytes; j++) {
+				copy[at] = bytes[j];
+				check_same(copy, len);
+			}
+			memmove(copy + at, copy + at + 1, len - at - 1);
+			check_same(copy, len - 1);
+		}
+	}
+}
+
 /* Every truncation, in memory that ends there. */
 static void
 test_truncated(void **state)
@@ -248,6 +317,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_examples),
 		cmocka_unit_test(test_shapes),
+		cmocka_unit_test(test_mutations),
 		cmocka_unit_test(test_truncated),
 	};
 
