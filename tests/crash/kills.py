@@ -41,6 +41,14 @@ def pids_of(program):
     return sorted(found)
 
 
+def kill_pid(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False  # it has just ended by itself
+    return True
+
+
 class Witness:
     """Reads the files of rsyslogd's queue while they are written."""
     END = b">End\n.\n"
@@ -196,9 +204,7 @@ class Killer:
     def kill(program):
         pids = pids_of(program)
         # The starter of mailban-nft has ommailban's file too.
-        if pids:
-            os.kill(pids[0], signal.SIGKILL)
-        return bool(pids)
+        return bool(pids) and kill_pid(pids[0])
 
     def kill_rsyslogd(self):
         os.kill(self.rsyslogd, signal.SIGKILL)
@@ -207,7 +213,7 @@ class Killer:
             self.count["all at once"] += 1
             for program in self.program.values():
                 for pid in pids_of(program):
-                    os.kill(pid, signal.SIGKILL)
+                    kill_pid(pid)
         try:
             os.waitpid(self.rsyslogd, 0)
         except ChildProcessError:
@@ -400,8 +406,6 @@ def main():
         plan.clients, len(reckoning.bans), len(plan.of) / took))
     for fault in reckoning.faults:
         print("fault: " + fault)
-    with open(options.pidfile + ".now", "w", encoding="ascii") as f:
-        f.write("%d\n" % killer.rsyslogd)
     sys.exit(1 if reckoning.faults else 0)
 
 
