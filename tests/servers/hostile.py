@@ -1,0 +1,362 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A hostile mail client for the tests of the rules against real servers.
+
+hostile.py PROTOCOL SERVER PORT plain PREFIX CASE...
+    One session for each case (see SMTP, IMAP, POP3 below), an ordinary
+    failure. Before it goes "PREFIX-CASE" to the log, with the tag "case".
+hostile.py PROTOCOL SERVER PORT hostile PREFIX TEXTS [--pads N,N] [--tls]
+    Each line of the file TEXTS, in each field that a client chooses; again
+    behind so many characters, so that the line's end is cut off.
+hostile.py ident TEXTS
+    Answers RFC 1413 queries with the lines of TEXTS in turn.
+
+PROTOCOL: smtp, smtps, imap, pop3. It stops for no answer: what counts is what
+the server writes into its log.
+"""
+import argparse
+import base64
+import itertools
+import os
+import socket
+import ssl
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+TIMEOUT = float(os.environ.get("HOSTILE_TIMEOUT", "4"))
+WORKERS = int(os.environ.get("HOSTILE_WORKERS", "8"))
+
+
+def b64(data):
+    return base64.b64encode(data)
+
+
+def mark(name):
+    """So that the messages which follow can be told apart."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+        log.connect("/dev/log")
+        log.send(b"<22>case: " + name.encode())
+
+
+class Session:
+    def __init__(self, options):
+        self.options = options
+
+    def __enter__(self):
+        self.socket = socket.create_connection(
+            (self.options.server, self.options.port), TIMEOUT)
+        if self.options.protocol == "smtps":
+            self.start_tls()
+        self.file = self.socket.makefile("rb")
+        return self
+
+    def __exit__(self, kind, value, trace):
+        """To the end of the connection: then all is logged."""
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+            while self.socket.recv(65536):
+                pass
+        except (OSError, ValueError):
+            pass
+        self.file.close()
+        self.socket.close()
+        return kind is not None and issubclass(kind, (OSError, EOFError))
+
+    def start_tls(self, name="mail.example.org"):
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        tls.check_hostname = False
+        tls.verify_mode = ssl.CERT_NONE
+        self.socket = tls.wrap_socket(self.socket, server_hostname=name)
+        self.file = self.socket.makefile("rb")
+
+    def line(self):
+        line = self.file.readline()
+        if not line:
+            raise EOFError
+        return line
+
+    def answer(self):
+        """The last line of an SMTP answer, an IMAP or POP3 line."""
+        while True:
+            line = self.line()
+            if self.options.protocol == "imap" and line.startswith(b"* "):
+                if line.startswith(b"* BYE"):
+                    raise EOFError
+                continue
+            if line[3:4] == b"-" and line[:3].isdigit():
+                continue
+            return line
+
+    def greeting(self):
+        return self.line() if self.options.protocol == "imap" \
+            else self.answer()
+
+    def say(self, *lines):
+        for line in lines:
+            self.socket.sendall(line + b"\r\n")
+            answer = self.answer()
+        return answer
+
+
+# ---- SMTP ----
+
+HELLO = b"EHLO attacker.example.net"
+RIGHT = b64(b"\0user1\0right-horse")
+WRONG = b64(b"\0user1\0wrong")
+SMTP = {
+    "auth-plain": [HELLO, b"AUTH PLAIN " + WRONG],
+    "auth-plain-two-lines": [HELLO, b"AUTH PLAIN", WRONG],
+    "auth-login": [HELLO, b"AUTH LOGIN", b64(b"user1"), b64(b"wrong")],
+    "auth-thrice": [HELLO] + 3 * [b"AUTH PLAIN " + WRONG],
+    "auth-unknown": [HELLO, b"AUTH PLAIN " + b64(b"\0nobody\0wrong")],
+    "auth-login-unknown": [HELLO, b"AUTH LOGIN", b64(b"nobody"),
+                           b64(b"wrong")],
+    "auth-cancel": [HELLO, b"AUTH LOGIN", b64(b"user1"), b"*"],
+    "auth-base64": [HELLO, b"AUTH PLAIN !$%&"],
+    "auth-mechanism": [HELLO, b"AUTH KERBEROS_V9 x"],
+    "auth-no-hello": [b"AUTH LOGIN"],
+    "relay": [HELLO, b"MAIL FROM:<a@example.net>", b"RCPT TO:<b@example.com>"],
+    "unknown-recipient": [HELLO, b"MAIL FROM:<a@example.net>",
+                          b"RCPT TO:<nosuch@example.org>"],
+    "command": [b"GET / HTTP/1.1"],
+    "command-after-hello": [HELLO, b"GET / HTTP/1.1"],
+    "commands": [HELLO] + 30 * [b"FOO bar"],
+    "syntax": [HELLO, b"MAIL FROM:<a@example.net"],
+    "syntax-recipient": [HELLO, b"MAIL FROM:<a@example.net>",
+                         b"RCPT TO:b@@example.org>"],
+    "order": [HELLO, b"DATA"],
+    "helo": [b"HELO @_localhost x"],
+    "vrfy": [HELLO, b"VRFY root"],
+    "expn": [HELLO, b"EXPN root"],
+    "etrn": [HELLO, b"ETRN example.org"],
+    "hello-only": [HELLO, b"QUIT"],
+    "auth-only": [HELLO, b"AUTH PLAIN " + WRONG, b"QUIT"],
+    "noop": [b"NOOP"],
+    "nothing": [],
+    "login": [HELLO, b"AUTH PLAIN " + RIGHT, b"MAIL FROM:<user1@example.org>",
+              b"RCPT TO:<user1@example.org>", b"DATA",
+              b"Subject: x\r\n\r\nx\r\n.", b"QUIT"],
+    "mail": [HELLO, b"MAIL FROM:<a@example.net>",
+             b"RCPT TO:<user1@example.org>", b"DATA",
+             b"Subject: x\r\n\r\nx\r\n.", b"QUIT"],
+}
+
+
+def smtp_fields(t):
+    """One session for each way to bring in the text."""
+    quoted = b'"' + t.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+    sender = b"MAIL FROM:<a@example.net>"
+    relay = [sender, b"RCPT TO:<b@example.com>"]
+    return [
+        [b"HELO " + t] + relay + [b"AUTH PLAIN " + WRONG, b"GET /"],
+        [b"EHLO " + t, b"AUTH PLAIN " + WRONG, b"FOO", b"AUTH X"] + relay,
+        [b"EHLO [" + t + b"]", b"AUTH LOGIN", b64(b"x"), b64(b"y")] + relay,
+        [HELLO, b"MAIL FROM:<" + t + b">", b"RCPT TO:<b@example.com>"],
+        [HELLO, b"MAIL FROM:" + t, b"RCPT TO:<b@example.com>"],
+        [HELLO, b"MAIL FROM:<" + quoted + b"@example.net>",
+         b"RCPT TO:<b@example.com>", b"RCPT TO:<nosuch@example.org>"],
+        [HELLO, b"MAIL FROM:<" + t + b"@example.net>",
+         b"RCPT TO:<b@example.com>"],
+        [HELLO, b"MAIL FROM:<a@example.net> AUTH=" + t, b"RCPT TO:<c@d.e>"],
+        [HELLO, sender, b"RCPT TO:<" + t + b">", b"RCPT TO:" + t,
+         b"RCPT TO:<" + t + b"@example.com>",
+         b"RCPT TO:<" + quoted + b"@example.com>",
+         b"RCPT TO:<" + quoted + b"@example.org>",
+         b"RCPT TO:<b@example.com> " + t, b"RCPT TO:(" + t + b")<b@c.d>"],
+        [HELLO, b"AUTH PLAIN " + b64(b"\0" + t + b"\0wrong")],
+        [HELLO, b"AUTH PLAIN " + b64(t + b"\0user1\0wrong")],
+        [HELLO, b"AUTH PLAIN " + b64(b"\0user1\0" + t)],
+        [HELLO, b"AUTH PLAIN " + b64(t)],
+        [HELLO, b"AUTH LOGIN", b64(t), b64(b"wrong")],
+        [HELLO, b"AUTH LOGIN " + b64(t), b64(t)],
+        [HELLO, b"AUTH LOGIN", t, t],
+        [HELLO, b"AUTH PLAIN " + t, b"AUTH " + t, b"AUTH PLAIN =", b"*"],
+        [HELLO, b"AUTH CRAM-MD5", b64(t + b" 0123456789abcdef")],
+        [HELLO, b"AUTH DIGEST-MD5", b64(b'username="' + t + b'",realm="x"')],
+        [HELLO, t, b"VRFY " + t, b"EXPN " + t, b"ETRN " + t, b"HELP " + t],
+        [t, b"VRFY " + quoted, b"STARTTLS " + t, b"BDAT " + t, b"NOOP " + t],
+        [HELLO] + 25 * [t],
+        [HELLO, b"RSET"] + 25 * [b"NOOP " + t],
+        [b"FOO\0" + t, b"FOO\t" + t, b"FOO\x1b\x7f\xff\xfe\n" + t,
+         t + b"\rmore"],
+        [HELLO + b"\r\nNOOP " + t + b"\r\nDATA\r\nRSET\r\n" + t],
+        [HELLO, sender, b"RCPT TO:<user1@example.org>", b"DATA",
+         b"Subject: " + t + b"\r\nMessage-ID: <" + t + b">\r\nFrom: " + t +
+         b"\r\nTo: " + t + b"\r\nReceived: " + t + b"\r\n\r\n" + t +
+         b"\r\n.", b"QUIT"],
+        [HELLO, b"AUTH PLAIN " + RIGHT, b"MAIL FROM:<user1@example.org>",
+         b"RCPT TO:<user1@example.org>", b"DATA",
+         b"Subject: " + t + b"\r\nMessage-ID: <x@" + t + b">\r\n\r\nx\r\n.",
+         b"QUIT"],
+        [b"XCLIENT ADDR=198.51.100.9 NAME=" + t, b"XFORWARD NAME=" + t,
+         b"PROXY TCP4 198.51.100.9 192.0.2.1 7 25"],
+    ]
+
+
+# ---- IMAP and POP3 ----
+
+IMAP = {
+    "login": [b"a LOGIN user1 right-horse", b"b LOGOUT"],
+    "auth-login": [b"a LOGIN user1 wrong"],
+    "auth-unknown": [b"a LOGIN nobody wrong"],
+    "auth-thrice": 3 * [b"a LOGIN user1 wrong"],
+    "auth-plain": [b"a AUTHENTICATE PLAIN", WRONG],
+    "auth-plain-login": [b"a AUTHENTICATE LOGIN", b64(b"user1"),
+                         b64(b"wrong")],
+    "auth-cancel": [b"a AUTHENTICATE PLAIN", b"*"],
+    "auth-base64": [b"a AUTHENTICATE PLAIN", b"!$%&"],
+    "auth-mechanism": [b"a AUTHENTICATE KERBEROS_V9"],
+    "commands": 12 * [b"a FOO"],
+    "nothing": [],
+}
+POP3 = {
+    "login": [b"USER user1", b"PASS right-horse", b"QUIT"],
+    "auth-login": [b"USER user1", b"PASS wrong"],
+    "auth-unknown": [b"USER nobody", b"PASS wrong"],
+    "auth-plain": [b"AUTH PLAIN " + WRONG],
+    "auth-cancel": [b"AUTH PLAIN", b"*"],
+    "apop": [b"APOP user1 00000000000000000000000000000000"],
+    "commands": 12 * [b"FOO"],
+    "nothing": [],
+}
+
+
+def imap_fields(t):
+    quoted = b'"' + t.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+    literal = b"{%d}\r\n" % len(t)
+    return [
+        [b"a LOGIN " + quoted + b" wrong"],
+        [b"a LOGIN " + t + b" wrong"],
+        [b"a LOGIN {%d}" % len(t), t + b" wrong"],
+        [b"a LOGIN {%d+}\r\n" % len(t) + t + b" wrong"],
+        [b"a LOGIN user1 {%d}" % len(t), t],
+        [b"a LOGIN user1 " + quoted],
+        [b"a AUTHENTICATE PLAIN", b64(b"\0" + t + b"\0wrong")],
+        [b"a AUTHENTICATE PLAIN", b64(t + b"\0user1\0wrong")],
+        [b"a AUTHENTICATE PLAIN " + b64(b"\0" + t + b"\0wrong")],
+        [b"a AUTHENTICATE PLAIN", b64(t)],
+        [b"a AUTHENTICATE PLAIN", t],
+        [b"a AUTHENTICATE LOGIN", b64(t), b64(b"wrong")],
+        [b"a AUTHENTICATE LOGIN", b64(b"x\0" + t), b64(b"wrong")],
+        [b"a AUTHENTICATE CRAM-MD5", b64(t + b" 0123456789abcdef")],
+        [b"a AUTHENTICATE DIGEST-MD5", b64(b'username="' + t + b'"')],
+        [b"a AUTHENTICATE " + t, b"*"],
+        [t, b"a " + t, t + b" LOGIN x y"],
+        [b'a ID ("name" ' + quoted + b' "x-originating-ip" "198.51.100.9" '
+         b'"x-session-id" ' + quoted + b")", b"b LOGIN user1 wrong"],
+        [b"a LOGIN " + literal + t + b"\0\x01\x1b\xff wrong"],
+        [b"a LOGIN user1 right-horse", b"b SELECT " + quoted,
+         b"c CREATE " + quoted, b"d GETQUOTAROOT " + quoted, b"e LOGOUT"],
+        12 * [b"a " + t],
+    ]
+
+
+def pop3_fields(t):
+    return [
+        [b"USER " + t, b"PASS wrong"],
+        [b'USER "' + t + b'"', b"PASS " + t],
+        [b"USER user1", b"PASS " + t],
+        [b"APOP " + t + b" 00000000000000000000000000000000"],
+        [b"APOP x " + t],
+        [b"AUTH PLAIN " + b64(b"\0" + t + b"\0wrong")],
+        [b"AUTH PLAIN", b64(b"\0" + t + b"\0wrong")],
+        [b"AUTH PLAIN", b64(t + b"\0user1\0wrong")],
+        [b"AUTH LOGIN", b64(t), b64(b"wrong")],
+        [b"AUTH PLAIN", t],
+        [b"AUTH " + t, b"*"],
+        [t, b"STLS " + t, b"FOO\0" + t, b"FOO\x1b\xff" + t],
+        12 * [t],
+        [b"USER user1", b"PASS right-horse", b"RETR " + t, b"DELE " + t,
+         b"QUIT"],
+    ]
+
+
+CASES = {"smtp": SMTP, "smtps": SMTP, "imap": IMAP, "pop3": POP3}
+FIELDS = {"smtp": smtp_fields, "smtps": smtp_fields, "imap": imap_fields,
+          "pop3": pop3_fields}
+
+
+# ---- What it does ----
+
+def plain(options):
+    for case in options.words:
+        mark("%s-%s" % (options.prefix, case))
+        with Session(options) as session:
+            session.greeting()
+            for line in CASES[options.protocol][case]:
+                session.say(line)
+
+
+def read_texts(name):
+    with open(name, "rb") as file:
+        return [line.rstrip(b"\n") for line in file
+                if line.strip() and not line.startswith(b"#")]
+
+
+def run(options, lines):
+    with Session(options) as session:
+        session.greeting()
+        for line in lines:
+            session.say(line)
+
+
+def server_names(options, texts):
+    """Each text as the name that TLS asks for."""
+    for text in texts:
+        with Session(options) as session:
+            session.greeting()
+            session.say(HELLO, b"STARTTLS")
+            # Python takes host names alone; what has the form of one is left.
+            name = "".join(c if c.isalnum() else "-" for c in text.decode())
+            session.start_tls(name[:60].strip("-") or "x")
+            session.say(HELLO, b"AUTH PLAIN " + WRONG, b"RCPT TO:<" + text)
+
+
+def hostile(options):
+    mark(options.prefix)
+    texts = read_texts(options.words[0])
+    sessions = []
+    for text in texts:
+        sessions += FIELDS[options.protocol](text)
+    for pad in options.pads:
+        for text in texts:
+            sessions += FIELDS[options.protocol](
+                (b"x" * max(0, pad - len(text))) + text)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        list(pool.map(lambda lines: run(options, lines), sessions))
+    if options.tls:
+        server_names(options, texts)
+    print(len(sessions), "hostile sessions")
+
+
+def ident(texts):
+    with socket.create_server(("", 113)) as server:
+        for text in itertools.cycle(read_texts(texts)):
+            link, _ = server.accept()
+            with link:
+                query = link.recv(1000).strip()
+                link.sendall(query + b" : USERID : UNIX : " + text + b"\r\n")
+
+
+def numbers(text):
+    return [int(word) for word in text.split(",") if word]
+
+
+def main():
+    if sys.argv[1:2] == ["ident"]:
+        return ident(sys.argv[2])
+    parser = argparse.ArgumentParser()
+    parser.add_argument("protocol", choices=sorted(CASES))
+    parser.add_argument("server")
+    parser.add_argument("port", type=int)
+    parser.add_argument("what", choices=["plain", "hostile"])
+    parser.add_argument("prefix")
+    parser.add_argument("words", nargs="+")
+    parser.add_argument("--pads", type=numbers, default=[])
+    parser.add_argument("--tls", action="store_true")
+    options = parser.parse_args()
+    return plain(options) if options.what == "plain" else hostile(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
