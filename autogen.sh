@@ -236,8 +236,8 @@ answers() { /usr/local/bin/mailban status >/dev/null 2>&1; }
 do_install() {
 	need_root install
 	build
-	make_user mailban "mailban: reads the mail log"
-	make_user mailban-nft "mailban: writes kernel rules"
+	make_user mailban "mailban, reads the mail log"
+	make_user mailban-nft "mailban, writes kernel rules"
 	install_files
 	if restart_rsyslogd; then
 		waited 20 answers ||
@@ -269,7 +269,8 @@ no_ommailban() { ! pgrep -f "^$libexec/" >/dev/null; }
 do_remove() {
 	need_root remove
 	[ -f Makefile ] || build
-	make -s uninstall
+	# Where it was removed before there is nothing that make could enter.
+	[ ! -d $libexec ] || make -s uninstall >/dev/null
 	rm -f $include
 	restart_rsyslogd || :
 	waited 30 no_ommailban ||

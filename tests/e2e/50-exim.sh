@@ -44,12 +44,11 @@ exim 26 false true +all "*"
 for port in 25 26; do
 	hostile smtp $to_attacker4 $port plain $port $cases
 	hostile smtp $to_attacker6 $port plain $port-ipv6 auth-plain relay
-done
-start_ident "$texts"
-for port in 25 26; do
 	hostile smtp $to_attacker4 $port hostile $port-hostile "$texts" \
 		--pads 400,780,860,1900 --tls
 done
+start_ident "$texts"
+hostile smtp $to_attacker4 26 hostile 26-hostile-ident "$texts"
 
 for port in 25 26; do
 	cat <<-END
