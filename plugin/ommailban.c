@@ -28,6 +28,9 @@
 
 enum {
 	TICK_MS = 1000,
+	/* While messages come: a flood fills a segment of the journal in so
+	 * little, and the ledger should not be left behind. */
+	BUSY_TICK_MS = 100,
 	/* While a message waits for room on the disk. */
 	OWED_TICK_MS = 100,
 	DOT_MS = 1000,
@@ -407,7 +410,7 @@ tick(struct loop *loop)
 		dot(loop);
 		take_lines(loop);
 	}
-	if (now_ms - loop->ticked_ms < TICK_MS)
+	if (now_ms - loop->ticked_ms < BUSY_TICK_MS)
 		return;
 	loop->ticked_ms = now_ms;
 	engine_work(loop->engine);
