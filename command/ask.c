@@ -107,6 +107,8 @@ last_word(struct fjson_object *object)
 
 	if (!strcmp(word, "ok"))
 		return STATUS_DONE;
+	if (!strcmp(word, "pending"))
+		return complain(STATUS_DONE, "%s", error);
 	if (!strcmp(word, "not-found"))
 		return complain(STATUS_NOT_FOUND, "%s", error);
 	if (!strcmp(word, "refused"))
@@ -149,9 +151,10 @@ ask(const struct arguments *arguments, struct fjson_object *request,
 	FILE *stream;
 
 	if (!path) {
+		/* A broken file must not keep anyone from lifting a ban. */
 		config = offline_config(arguments);
 		if (!config)
-			return STATUS_USAGE;
+			config = config_new();
 		path = config->control;
 	}
 	fd = connect_control(path);

@@ -35,15 +35,31 @@ struct control {
 	struct client clients[CONTROL_CLIENTS];
 };
 
+/* Whether a running ommailban serves it: it must not lose its socket to a
+ * second one, which will be refused a little later. */
+static bool
+is_served(const struct sockaddr_un *addr)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool served = fd >= 0 && connect(fd, (const struct sockaddr *)addr,
+					 sizeof(*addr)) == 0;
+
+	if (fd >= 0)
+		(void)close(fd);
+	return served;
+}
+
 static int
 bind_socket(int fd, const char *path, const struct sockaddr_un *addr)
 {
 	mode_t old;
 	int rc;
 
-	/* A socket that still answers belongs to a running ommailban. The
-	 * state folder's lock has kept out a second one; what is left here is
-	 * of one that died. */
+	if (is_served(addr)) {
+		errno = EADDRINUSE;
+		return -1;
+	}
+	/* What is left here is of one that died. */
 	(void)unlink(path);
 	old = umask(0117);
 	rc = bind(fd, (const struct sockaddr *)addr, sizeof(*addr));

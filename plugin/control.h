@@ -12,9 +12,10 @@
  *   {"request":"unban","address":"203.0.113.7"}  or  {..., "all":true}
  *
  * The answer is any number of objects, one a line, then one with the key
- * "done": "ok", "not-found", "refused" or "error", and for all but the first
- * an "error" that says why. Whoever may open the socket may ask: its owner is
- * root, its group the configuration's.
+ * "done": "ok", "pending" (done, but not yet in the kernel), "not-found",
+ * "refused" or "error", and for all but the first an "error" that says why.
+ * Whoever may open the socket may ask: its owner is root, its group the
+ * configuration's.
  *
  * Nobody here delays an answer to rsyslog: all reading and writing is
  * non-blocking, lists go out in pieces, the number of clients is bounded, and

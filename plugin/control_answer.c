@@ -367,7 +367,7 @@ kernel_more(struct answer *answer, const struct engine *engine)
 		done(answer, "ok", NULL);
 	else if (engine_now() > answer->deadline_us ||
 		 kernel_state(kernel) == KERNEL_DOWN)
-		done(answer, "error",
+		done(answer, "pending",
 			"recorded, but not yet in the kernel: it is tried "
 			"again, see mailban status");
 }

@@ -58,6 +58,9 @@ put_counters(struct fjson_object *object, const struct engine *engine)
 	control_add_count(object, "offences_exempt", count->exempt);
 	control_add_count(
 		object, "offences_without_address", count->no_address);
+	control_add_count(object, "users_attacked", count->users_attacked);
+	control_add_count(
+		object, "match_limit_hits", rules_limit_hits(engine->rules));
 	control_add_count(object, "bans_made", count->bans);
 	control_add_count(object, "commits", count->commits);
 	control_add_count(object, "commits_refused", count->commit_errors);

@@ -171,6 +171,19 @@ take_network_ban(struct engine *engine, const struct ban *ban, const char *rule)
 }
 
 static void
+tell_user_attacked(
+	struct engine *engine, const struct match *match, uint32_t clients)
+{
+	char safe[256];
+
+	engine->count.users_attacked++;
+	log_warn("user-attacked user=\"%s\" clients=%u",
+		text_escape(
+			match->user.text, match->user.len, safe, sizeof(safe)),
+		clients);
+}
+
+static void
 charge(struct engine *engine, const struct message *message,
 	const struct match *match)
 {
@@ -221,6 +234,8 @@ charge(struct engine *engine, const struct message *message,
 		engine->count.offences++;
 	if (judgement.verdict == VERDICT_BAN)
 		take_ban(engine, &judgement.ban, match->rule->name);
+	if (judgement.user_attacked)
+		tell_user_attacked(engine, match, judgement.user_clients);
 	if (judgement.network_banned)
 		take_network_ban(engine, &judgement.network, match->rule->name);
 }
@@ -278,6 +293,8 @@ engine_message(
 	engine->count.matched[match.class]++;
 	if (match.class == CLASS_LOGIN && match.has_addr)
 		take_login(engine, &message, &match);
+	if (match.rule && match.rule->accepts && match.has_addr)
+		judge_accepted(engine->judge, &match.addr, message.time_us);
 	if (match.class >= CLASS_OFFENCES)
 		return;
 	if (!match.has_addr) {
@@ -305,6 +322,14 @@ engine_commit(struct engine *engine)
 		kernel_pending(engine->kernel))
 		(void)kernel_settle(engine->kernel, COMMIT_KERNEL_MS);
 	return rc;
+}
+
+struct network
+engine_client(const struct engine *engine, const struct network *net)
+{
+	return net->prefix == addr_bits(&net->addr)
+		       ? client_of(engine, &net->addr)
+		       : *net;
 }
 
 int
@@ -336,6 +361,7 @@ engine_ban(struct engine *engine, const struct network *net, int64_t until_us,
 		*why = exempt_source_text(exempt->source);
 		return -EPERM;
 	}
+	ban.net = engine_client(engine, net);
 	judge_ban(engine->judge, &ban);
 	engine_record_ban(engine, &ban, ORIGIN_OPERATOR, NULL, by);
 	log_ban(engine, &ban, NULL);
@@ -361,11 +387,17 @@ record_lift(struct engine *engine, const struct network *net, const char *by)
 int
 engine_unban(struct engine *engine, const struct network *net, const char *by)
 {
-	if (!judge_unban(engine->judge, net))
-		return -ENOENT;
-	record_lift(engine, net, by);
+	struct network client = *net;
+
+	/* Who names an address means the client that it belongs to. */
+	if (!judge_unban(engine->judge, &client)) {
+		client = engine_client(engine, net);
+		if (!judge_unban(engine->judge, &client))
+			return -ENOENT;
+	}
+	record_lift(engine, &client, by);
 	if (engine->kernel)
-		kernel_lift(engine->kernel, net);
+		kernel_lift(engine->kernel, &client);
 	return 0;
 }
 

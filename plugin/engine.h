@@ -28,6 +28,7 @@ struct engine_counters {
 	uint64_t exempt;     /* offences of networks that are never banned */
 	uint64_t no_address; /* offences without a literal address */
 	uint64_t bans;	     /* judged here */
+	uint64_t users_attacked; /* told of */
 	uint64_t commits, commit_errors;
 };
 
@@ -106,7 +107,10 @@ const char *engine_reload(struct engine *engine);
  * BAN_PERMANENT. The ban is journalled and handed to the kernel. */
 int engine_ban(struct engine *engine, const struct network *net,
 	int64_t until_us, const char *by, const char **why);
-/* -ENOENT: no such ban. */
+/* The client that a single address belongs to; a network is itself. */
+struct network engine_client(
+	const struct engine *engine, const struct network *net);
+/* -ENOENT: no such ban. An address stands for its client. */
 int engine_unban(
 	struct engine *engine, const struct network *net, const char *by);
 /* How many were lifted. */

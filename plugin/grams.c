@@ -350,13 +350,15 @@ set_may_stand(const struct literal_set *set, struct span escaped)
  * demand alone is often met by what the program writes all day. */
 static bool
 all_may_stand(const struct grams *grams, const struct entry *entry,
-	struct span escaped)
+	struct span escaped, const uint64_t *ignored)
 {
 	for (size_t i = 0; i < entry->pattern_count; i++) {
-		const struct literal_sets *sets =
-			&grams->demands[entry->patterns[i]];
+		uint32_t number = entry->patterns[i];
+		const struct literal_sets *sets = &grams->demands[number];
 		size_t met = 0;
 
+		if (ignored[number / 64] >> number % 64 & 1)
+			continue;
 		while (met < sets->count &&
 			set_may_stand(&sets->items[met], escaped))
 			met++;
@@ -367,7 +369,8 @@ all_may_stand(const struct grams *grams, const struct entry *entry,
 }
 
 bool
-grams_may_find(const struct grams *grams, struct span escaped)
+grams_may_find(
+	const struct grams *grams, struct span escaped, const uint64_t *ignored)
 {
 	const uint64_t *map = grams->map;
 	unsigned shift = grams->map_shift;
@@ -386,7 +389,7 @@ grams_may_find(const struct grams *grams, struct span escaped)
 			if (grams->entries[index].gram == gram &&
 				may_stand(&grams->entries[index], escaped, i) &&
 				all_may_stand(grams, &grams->entries[index],
-					escaped))
+					escaped, ignored))
 				return true;
 	}
 	return false;

@@ -27,7 +27,8 @@ void grams_build(struct grams *grams);
 void grams_find(const struct grams *grams, struct span msg, uint64_t *found);
 /* Whether grams_find, or a pattern that demands nothing, might find anything
  * in the text that this becomes when JSON's backslashes are taken out. False
- * only when surely not. */
-bool grams_may_find(const struct grams *grams, struct span escaped);
+ * only when surely not. ignored: a bit a number, patterns not asked for. */
+bool grams_may_find(const struct grams *grams, struct span escaped,
+	const uint64_t *ignored);
 
 #endif

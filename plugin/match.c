@@ -31,6 +31,7 @@ struct matcher {
 	struct unit *units;
 	size_t unit_count;
 	struct grams *grams;
+	uint64_t *silent; /* bit a unit: see is_silent */
 	uint64_t *always; /* bit a unit: tried on every message */
 	uint64_t *wanted; /* scratch: the candidates of this message */
 	size_t words;	  /* of these two */
@@ -73,15 +74,29 @@ count_text(struct grams *grams, const struct ruledef *def)
 		grams_count(grams, def->patterns[i].text, 1);
 }
 
+/* Whether it makes no difference if this one matches or none does: it charges
+ * nobody, and tells nothing of who is there. */
+static bool
+is_silent(const struct unit *unit)
+{
+	return unit->def->rule.class == CLASS_NONE &&
+	       !unit->def->rule.accepts &&
+	       !strstr(unit->pattern->text, "SESSION");
+}
+
 static void
 build_index(struct matcher *matcher)
 {
 	matcher->words = matcher->unit_count / 64 + 1;
+	matcher->silent = xcalloc(matcher->words, sizeof(uint64_t));
 	matcher->always = xcalloc(matcher->words, sizeof(uint64_t));
 	matcher->wanted = xcalloc(matcher->words, sizeof(uint64_t));
 	matcher->grams = grams_new();
 	for (size_t i = 0; i < matcher->def_count; i++)
 		count_text(matcher->grams, matcher->defs[i]);
+	for (size_t i = 0; i < matcher->unit_count; i++)
+		if (is_silent(&matcher->units[i]))
+			matcher->silent[i / 64] |= UINT64_C(1) << i % 64;
 	for (size_t i = 0; i < matcher->unit_count; i++)
 		if (!grams_add(matcher->grams, matcher->units[i].pattern->text,
 			    (uint32_t)i))
@@ -114,6 +129,7 @@ matcher_free(struct matcher *matcher)
 	grams_free(matcher->grams);
 	free(matcher->defs);
 	free(matcher->units);
+	free(matcher->silent);
 	free(matcher->always);
 	free(matcher->wanted);
 	free(matcher);
@@ -177,7 +193,7 @@ matcher_run_plain(const struct matcher *matcher, struct span msg,
 bool
 matcher_may_match(const struct matcher *matcher, struct span escaped)
 {
-	return grams_may_find(matcher->grams, escaped);
+	return grams_may_find(matcher->grams, escaped, matcher->silent);
 }
 
 size_t

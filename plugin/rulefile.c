@@ -200,6 +200,13 @@ read_doubled(struct ruledef *def, const char *value, unsigned line)
 }
 
 static char *
+read_accepts(struct ruledef *def, const char *value, unsigned line)
+{
+	(void)line;
+	return read_yes("accepts", value, &def->rule.accepts);
+}
+
+static char *
 read_enabled(struct ruledef *def, const char *value, unsigned line)
 {
 	(void)line;
@@ -220,6 +227,7 @@ static const struct key {
 	{"reports", read_reports},
 	{"unknown_user", read_unknown_user},
 	{"doubled", read_doubled},
+	{"accepts", read_accepts},
 	{"policy", read_policy},
 	{"enabled", read_enabled},
 };
@@ -270,7 +278,7 @@ each_value(const char *section, const char *name, const char *value,
 				section, keys[i].read(def, value, line));
 	return xasprintf("[%s] there is no key \"%s\"; there are program, "
 			 "class, pattern, match, nomatch, source, weight, "
-			 "reports, unknown_user, doubled, policy and "
+			 "reports, unknown_user, doubled, accepts, policy and "
 			 "enabled",
 		section, name);
 }

@@ -32,6 +32,7 @@ struct rule {
 	unsigned line;		 /* that of the first value in its section */
 	uint32_t weight_percent; /* 100 unless the rule says otherwise */
 	enum rule_reports reports;
+	bool accepts;	   /* the line says that the client's mail is taken */
 	bool doubled;	   /* the server may write the line twice */
 	bool unknown_user; /* the line says that there is no such user */
 	uint64_t matched;  /* since load */
@@ -85,7 +86,8 @@ uint64_t rules_limit_hits(const struct rules *rules);
 
 /* Whether any rule could match a message of that program whose msg, with
  * JSON's escapes still in it (message_peek), is this. False only when surely
- * none does. */
+ * none does, or only one that makes no difference: that charges nobody and
+ * tells nothing of a session. */
 bool rules_may_match(
 	struct rules *rules, struct span program, struct span escaped);
 
