@@ -46,7 +46,7 @@ static const struct {
 	{"sender=", FIELD_VALUE},
 	{"recipient=", FIELD_VALUE},
 	{"username: ", FIELD_VALUE},
-	{"given password: ", FIELD_VALUE},
+	{"(given password: ", FIELD_VALUE},
 	{"header Subject: ", FIELD_VALUE},
 	{"body ", FIELD_VALUE},
 	{"message-id=", FIELD_VALUE},
@@ -96,6 +96,12 @@ static const struct {
 	{"dovecot-", FIELD_USER, "", 80},
 	{"dovecot-", FIELD_ANGLE, "", 80},
 	{"dovecot-", FIELD_VALUE, "", 80},
+	/* cleanup_message.c, smtpd.c: "%.200s" and "%.100s". */
+	{"postfix-content", FIELD_VALUE, "", 200},
+	{"postfix-milter-header", FIELD_VALUE, "", 200},
+	{"daily-", FIELD_VALUE, "", 200},
+	/* A local part with such a character is quoted: quote_822_local.c. */
+	{"daily-authentication", FIELD_ANGLE, ">", SIZE_MAX},
 	/* In XML. */
 	{"oracleims-", FIELD_QUOTE, "\"<>&", SIZE_MAX},
 	{"oracleims-", FIELD_USER, "\"<>&", SIZE_MAX},
@@ -107,8 +113,8 @@ static bool
 overlaps_place(const struct target *target, size_t start, size_t end)
 {
 	for (size_t i = 0; i < target->place_count; i++) {
-		size_t at = (size_t)(target->places[i].text -
-				     target->text.text);
+		size_t at =
+			(size_t)(target->places[i].text - target->text.text);
 
 		if (start < at + target->places[i].len && at < end)
 			return true;
@@ -138,8 +144,7 @@ limited(const struct target *target, struct field field)
 }
 
 static void
-add_field(struct target *target, size_t start, size_t end,
-	enum field_kind kind)
+add_field(struct target *target, size_t start, size_t end, enum field_kind kind)
 {
 	if (overlaps_place(target, start, end) ||
 		target->field_count == FIELDS_MAX)
@@ -167,8 +172,7 @@ is_session(const struct target *target, size_t open)
 	return open == 0 || ends_with(target->text, open, "session=") ||
 	       ends_with(target->text, open, "SESSIONID=") ||
 	       ends_with(target->text, open, ")") ||
-	       (target->session.text ==
-		       target->text.text + open + 1);
+	       (target->session.text == target->text.text + open + 1);
 }
 
 static void
@@ -179,10 +183,12 @@ find_pairs(struct target *target, char open, char close, enum field_kind kind)
 	for (size_t i = 0; i < text.len; i++) {
 		const char *end;
 
-		if (text.text[i] != open || (open == '<' && is_session(target, i)))
+		if (text.text[i] != open ||
+			(open == '<' && is_session(target, i)))
 			continue;
 		/* A file of the server's, or its place for the address. */
-		if (ends_with(text, i, " of ") || ends_with(text, i, "from "))
+		if (ends_with(text, i, " of ") || ends_with(text, i, "from ") ||
+			ends_with(text, i, "shown as "))
 			continue;
 		/* An apostrophe opens nothing. */
 		if (open == '\'' && i > 0 &&
@@ -192,10 +198,11 @@ find_pairs(struct target *target, char open, char close, enum field_kind kind)
 		end = memchr(text.text + i + 1, close, text.len - i - 1);
 		if (!end)
 			return;
-		if (kind != FIELD_PAREN || (end + 2 < text.text + text.len &&
-						   end[1] == ' ' && end[2] == '['))
-			add_field(target, i + 1, (size_t)(end - text.text),
-				kind);
+		if (kind != FIELD_PAREN ||
+			(end + 2 < text.text + text.len && end[1] == ' ' &&
+				end[2] == '['))
+			add_field(
+				target, i + 1, (size_t)(end - text.text), kind);
 		if (open == close)
 			i = (size_t)(end - text.text);
 	}
@@ -271,9 +278,9 @@ find_tail(struct target *target)
 	for (size_t i = 0; i < sizeof open_ended / sizeof open_ended[0]; i++)
 		open |= starts_with(target->def->name, open_ended[i]);
 	for (size_t i = 0; i < target->place_count; i++) {
-		size_t end = (size_t)(target->places[i].text -
-				      target->text.text) +
-			     target->places[i].len;
+		size_t end =
+			(size_t)(target->places[i].text - target->text.text) +
+			target->places[i].len;
 
 		last = end > last ? end : last;
 	}

@@ -19,9 +19,10 @@ enum { VICTIMS = sizeof victims / sizeof victims[0] };
 /* V stands for the victim. */
 static const char *const fragments[] = {" from x[V]: ", " from unknown[V]",
 	" from x[V]; ", " rip=V", ", rip=V, lip=192.0.2.1", ">, method=PLAIN",
-	", session=<abc>", ", TLS", " secured", "[V]", "[V]:25", " from x[V]:",
-	",V): unknown user", ",V,<s>): ", " rhost=V", " rhost=V  user=x",
-	" user=", "user=<", ">", "<", ": ", ", ", "; ", "\"", "'", "(", ")",
+	", session=<abc>", ", TLS", " secured", "[V]", "[V]:25",
+	" from x[V]:", ",V): unknown user", ",V,<s>): ", " rhost=V",
+	" rhost=V  user=x", " user=", "user=<", ">", "<", ": ", ", ", "; ",
+	"\"", "'", "(", ")",
 	" (auth failed, 1 attempts in 1 secs):", "Login: ", "Disconnected ",
 	"\\", "#011", "#012", "\xff", "\xc0\xaf", "\xe2\x80\xa8", "..", "V",
 	" H=(a) [V]", "\" H=[V]", ") [V]: 535 Incorrect authentication data",
@@ -30,12 +31,13 @@ static const char *const fragments[] = {" from x[V]: ", " from unknown[V]",
 	": Relay access denied", ": Recipient address rejected: Greylisted",
 	"; from=<a> to=<b> proto=ESMTP helo=<c>", "warning: ",
 	"SASL LOGIN authentication failed: ", " does not resolve to address V",
-	"unknown user (SHA1 of given password: abc)", "(given password: ",
-	"local_name=x", "rejected RCPT <a@b>: ", "authentication failure",
-	" oip=V;", ";oip=V;", "IMAP Error: Login failed for x from V",
-	"... from x[V]", "...", "\t", "\n", "\r\n", "\x01", "->", "  ->  V",
-	" remote <helo:x:V> rcpt <", " V ", "message repeated 3 times: [ ",
-	"\\n", "%", "&quot;", "\" tr=\"TCP|192.0.2.1|25|V|1\" ap=\"SMTP\""};
+	"unknown user (SHA1 of given password: abc)",
+	"(given password: ", "local_name=x",
+	"rejected RCPT <a@b>: ", "authentication failure", " oip=V;", ";oip=V;",
+	"IMAP Error: Login failed for x from V", "... from x[V]", "...", "\t",
+	"\n", "\r\n", "\x01", "->", "  ->  V", " remote <helo:x:V> rcpt <",
+	" V ", "message repeated 3 times: [ ", "\\n", "%", "&quot;",
+	"\" tr=\"TCP|192.0.2.1|25|V|1\" ap=\"SMTP\""};
 enum { FRAGMENTS = sizeof fragments / sizeof fragments[0] };
 
 /* What may end the field that the text stands in. */
@@ -52,11 +54,12 @@ static const struct {
 	{8032, 8192}};
 enum { CUTS = sizeof cuts / sizeof cuts[0] };
 
-/* A target's text with its client replaced by a victim. */
+/* A target's text with its client, or the session that tells the client,
+ * replaced by a victim's. */
 struct victim_line {
 	const struct target *target;
 	char *text;
-	size_t len, address; /* where the victim's address begins */
+	size_t len, address; /* where that begins */
 };
 
 struct hostile {
@@ -84,22 +87,47 @@ static char *
 with_victim(const struct target *target, const char *victim)
 {
 	const char *at = target->text.text;
-	char *text = xstrdup("");
+	char *text = xstrdup(""), *longer;
 
 	for (size_t i = 0; i < target->place_count; i++) {
 		struct span place = target->places[i];
-		char *longer = xasprintf("%s%.*s%s", text,
-			(int)(place.text - at), at, victim);
 
+		longer = xasprintf(
+			"%s%.*s%s", text, (int)(place.text - at), at, victim);
 		free(text);
 		text = longer;
 		at = place.text + place.len;
 	}
-	{
-		char *whole = xasprintf("%s%s", text, at);
+	longer = xasprintf("%s%s", text, at);
+	free(text);
+	return longer;
+}
 
-		free(text);
-		return whole;
+/* The other session has as many characters, all of them digits. */
+static char *
+with_session(const struct target *target)
+{
+	char *text = xstrndup(target->text.text, target->text.len);
+
+	memset(text + (target->session.text - target->text.text), '7',
+		target->session.len);
+	return text;
+}
+
+static void
+add_victims(struct hostile *hostile, const struct target *target)
+{
+	bool session = !target->place_count;
+	const char *place =
+		session ? target->session.text : target->places[0].text;
+
+	for (size_t i = 0; i < VICTIMS; i++) {
+		char *text = session ? with_session(target)
+				     : with_victim(target, victims[i]);
+
+		hostile->lines[hostile->count++] =
+			(struct victim_line){target, text, strlen(text),
+				(size_t)(place - target->text.text)};
 	}
 }
 
@@ -116,17 +144,10 @@ hostile_new(const struct targets *targets)
 		const struct target *target = &targets->items[i];
 
 		hostile->of[i] = SIZE_MAX;
-		if (!target->place_count)
+		if (!target->place_count && !target->session.len)
 			continue;
 		hostile->of[i] = hostile->count;
-		for (size_t j = 0; j < VICTIMS; j++) {
-			char *text = with_victim(target, victims[j]);
-
-			hostile->lines[hostile->count++] =
-				(struct victim_line){target, text, strlen(text),
-					(size_t)(target->places[0].text -
-						 target->text.text)};
-		}
+		add_victims(hostile, target);
 	}
 	return hostile;
 }
@@ -151,7 +172,8 @@ any_line(const struct hostile *hostile, struct random *random,
 
 	for (int tries = 0; tries < 200; tries++) {
 		line = &hostile->lines[random_below(random, hostile->count)];
-		if (!same || !strcmp(line->target->def->file, target->def->file))
+		if (!same ||
+			!strcmp(line->target->def->file, target->def->file))
 			return line;
 	}
 	return line;
@@ -163,9 +185,9 @@ own_line(const struct hostile *hostile, struct random *random,
 {
 	size_t of = hostile->of[target - hostile->targets->items];
 
-	return of == SIZE_MAX ? any_line(hostile, random, target)
-			      : &hostile->lines[of + random_below(random,
-						     VICTIMS)];
+	return of == SIZE_MAX
+		       ? any_line(hostile, random, target)
+		       : &hostile->lines[of + random_below(random, VICTIMS)];
 }
 
 static bool
@@ -318,8 +340,7 @@ hostile_place(const struct target *target, const struct field *field,
 		char c = text.text[i];
 
 		/* rsyslog ends a message at a NUL. */
-		out->text[before + i] =
-			!c || strchr(field->never, c) ? '?' : c;
+		out->text[before + i] = !c || strchr(field->never, c) ? '?' : c;
 	}
 	memcpy(out->text + before + text.len, target->text.text + field->end,
 		behind);
@@ -348,8 +369,8 @@ cut(struct random *random, const struct field *field, struct piece *piece,
 		memset(piece->text, 'x', pad);
 		piece->len += pad;
 	}
-	hostile_place(target, field, (struct span){piece->text, piece->len},
-		out);
+	hostile_place(
+		target, field, (struct span){piece->text, piece->len}, out);
 	if (out->len > to)
 		out->len = to;
 }

@@ -4,7 +4,7 @@
  * client charged is the one that the server names, or nobody; and no pattern
  * takes long about it.
  *
- *   inject [CASES [SEED [RULES]]]   (default: 100000 1 rules under $srcdir)
+ *   inject [CASES [SEED [RULES]]]   (default: 400000 1 rules under $srcdir)
  *
  * Prints TAP. The same numbers give the same cases.
  */
@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CASES = 100000, SHOWN_MAX = 40, SHOWN_BYTES = 700 };
+enum { CASES = 400000, WEAK_CASES = 60000, SHOWN_MAX = 40, SHOWN_BYTES = 700 };
 
 /* Cases in which something went wrong, one sample for each place. */
 struct finding {
@@ -52,8 +52,7 @@ note(struct totals *totals, const struct target *target,
 		totals->findings = xreallocarray(totals->findings,
 			totals->finding_count + 1, sizeof *totals->findings);
 		finding = &totals->findings[totals->finding_count++];
-		*finding = (struct finding){
-			.target = target,
+		*finding = (struct finding){.target = target,
 			.rule = rule,
 			.slow = slow,
 			.kind = kind};
@@ -106,33 +105,35 @@ print_bytes(const char *text, size_t len)
 }
 
 static void
-print_findings(struct totals *totals)
+clear_findings(struct totals *totals)
 {
-	for (size_t i = 0; i < totals->finding_count; i++) {
-		struct finding *finding = &totals->findings[i];
-
-		if (i < SHOWN_MAX) {
-			(void)printf("# %s:%u: [%s] in %s, %zu times: ",
-				finding->target->def->file,
-				finding->target->example->line,
-				finding->target->def->name,
-				field_names[finding->kind], finding->count);
-			(void)printf("[%s]", finding->rule->name);
-			if (finding->slow)
-				(void)printf("'s pattern of line %u reaches "
-					     "its match limit\n",
-					finding->slow);
-			else
-				(void)printf(" charges another\n");
-			(void)printf("#   %s: (%zu) ", finding->target->program,
-				finding->len);
-			print_bytes(finding->sample, finding->len);
-		}
-		free(finding->sample);
-	}
+	for (size_t i = 0; i < totals->finding_count; i++)
+		free(totals->findings[i].sample);
 	free(totals->findings);
-	totals->findings = NULL;
-	totals->finding_count = 0;
+	*totals = (struct totals){0};
+}
+
+static void
+print_findings(const struct totals *totals)
+{
+	for (size_t i = 0; i < totals->finding_count && i < SHOWN_MAX; i++) {
+		const struct finding *finding = &totals->findings[i];
+
+		(void)printf("# %s:%u: [%s] in %s, %zu times: [%s]",
+			finding->target->def->file,
+			finding->target->example->line,
+			finding->target->def->name, field_names[finding->kind],
+			finding->count, finding->rule->name);
+		if (finding->slow)
+			(void)printf("'s pattern of line %u reaches its match "
+				     "limit\n",
+				finding->slow);
+		else
+			(void)printf(" charges another\n");
+		(void)printf("#   %s: (%zu) ", finding->target->program,
+			finding->len);
+		print_bytes(finding->sample, finding->len);
+	}
 }
 
 static int
@@ -152,33 +153,41 @@ report(struct totals *totals, int number, const char *what, bool charges)
 		(unsigned long long)totals->nobody,
 		(unsigned long long)totals->other,
 		(unsigned long long)totals->slow);
-	*totals = (struct totals){0};
+	clear_findings(totals);
 	return bad;
 }
 
 /* Every field gets its share, in turn, so that CASES is what is tried. */
+static void
+try_all(const struct targets *targets, const struct hostile *hostile,
+	uint64_t cases, uint64_t seed, struct totals *totals)
+{
+	static struct hostile_line line;
+	struct random random = {seed};
+	uint64_t done = 0;
+
+	while (done < cases)
+		for (size_t i = 0; i < targets->count; i++) {
+			const struct target *target = &targets->items[i];
+
+			for (size_t j = 0; j < target->field_count; j++) {
+				hostile_craft(
+					hostile, &random, target, j, &line);
+				try_line(totals, targets, target,
+					target->fields[j].kind,
+					(struct span){line.text, line.len});
+				done++;
+			}
+		}
+}
+
 static int
 inject(const struct targets *targets, const struct hostile *hostile,
 	uint64_t cases, uint64_t seed)
 {
-	static struct hostile_line line;
-	struct random random = {seed};
 	struct totals totals = {0};
 
-	while (totals.cases < cases)
-		for (size_t i = 0; i < targets->count; i++) {
-			const struct target *target = &targets->items[i];
-
-			for (size_t j = 0; j < target->field_count &&
-					   totals.cases < cases;
-				j++) {
-				hostile_craft(
-					hostile, &random, target, j, &line);
-				try_line(&totals, targets, target,
-					target->fields[j].kind,
-					(struct span){line.text, line.len});
-			}
-		}
+	try_all(targets, hostile, cases, seed, &totals);
 	return report(&totals, 1, "hostile text in every field", true);
 }
 
@@ -227,6 +236,38 @@ cut_everywhere(const struct targets *targets)
 	return report(&totals, 2, "every example cut at every length", false);
 }
 
+/* Each of the rules that are weak on purpose must be found out. */
+static int
+find_weak(const char *path, uint64_t seed)
+{
+	struct targets targets;
+	struct hostile *hostile;
+	struct totals totals = {0};
+	size_t found = 0, rules;
+
+	if (!targets_load(&targets, path))
+		return 1;
+	rules = targets.defs[0].count;
+	hostile = hostile_new(&targets);
+	try_all(&targets, hostile, WEAK_CASES, seed, &totals);
+	for (size_t i = 0; i < rules; i++) {
+		const struct rule *rule = &targets.defs[0].items[i]->rule;
+		bool known = false;
+
+		for (size_t j = 0; j < totals.finding_count; j++)
+			known |= totals.findings[j].rule == rule;
+		found += known;
+		if (!known)
+			(void)printf("# nothing found in [%s]\n", rule->name);
+	}
+	(void)printf("%s 3 - weak rules are found out: %zu of %zu\n",
+		found == rules ? "ok" : "not ok", found, rules);
+	clear_findings(&totals);
+	hostile_free(hostile);
+	targets_free(&targets);
+	return found != rules;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -245,12 +286,18 @@ main(int argc, char **argv)
 	for (size_t i = 0; i < targets.count; i++)
 		fields += targets.items[i].field_count;
 	hostile = hostile_new(&targets);
-	(void)printf("1..2\n# %zu examples, %zu fields, seed %llu\n",
-		targets.count, fields, (unsigned long long)seed);
+	(void)printf("1..%d\n# %zu examples, %zu fields, seed %llu\n",
+		argc > 3 ? 2 : 3, targets.count, fields,
+		(unsigned long long)seed);
 	failed = inject(&targets, hostile, cases, seed);
 	failed |= cut_everywhere(&targets);
 	hostile_free(hostile);
 	targets_free(&targets);
+	free(folder);
+	if (argc > 3)
+		return failed;
+	folder = xasprintf("%s/tests/inject/weak.rules", top ? top : ".");
+	failed |= find_weak(folder, seed);
 	free(folder);
 	return failed;
 }

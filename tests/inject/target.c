@@ -61,8 +61,7 @@ is_own_session(const struct target *target, struct span session)
 }
 
 enum outcome
-target_judge(
-	const struct target *target, struct span line, struct match *match)
+target_judge(const struct target *target, struct span line, struct match *match)
 {
 	if (!run(target, line, match))
 		return OUTCOME_NOBODY;
@@ -142,8 +141,8 @@ next_literal(const struct target *target, size_t *at, struct span *out,
 static bool
 is_place(const struct target *target, struct span literal)
 {
-	const char *probe = target->addr.family == ADDR_V4 ? "192.0.2.77"
-							   : "2001:db8::77";
+	const char *probe =
+		target->addr.family == ADDR_V4 ? "192.0.2.77" : "2001:db8::77";
 	size_t before = (size_t)(literal.text - target->text.text);
 	char *text = xasprintf("%.*s%s%s", (int)before, target->text.text,
 		probe, literal.text + literal.len);
@@ -199,9 +198,8 @@ static void
 take_policy(struct targets *targets, struct ruledefs *all)
 {
 	for (size_t i = 0; i < all->count; i++) {
-		struct ruledefs *to =
-			&targets->defs[all->items[i]->policy ==
-				       RULES_DAILY_SCRIPT];
+		struct ruledefs *to = &targets->defs[all->items[i]->policy ==
+						     RULES_DAILY_SCRIPT];
 
 		to->items = xreallocarray(
 			to->items, to->count + 1, sizeof *to->items);
@@ -218,7 +216,8 @@ targets_load(struct targets *targets, const char *folder)
 	char *error = NULL;
 
 	*targets = (struct targets){.runner = pattern_runner_new()};
-	if (!targets->runner || rulefolder_add(folder, true, &all, &error) < 0) {
+	if (!targets->runner ||
+		rulefolder_add(folder, true, &all, &error) < 0) {
 		(void)fprintf(stderr, "%s\n", error ? error : "no memory");
 		free(error);
 		ruledefs_free(&all);

@@ -69,13 +69,14 @@ enum outcome { OUTCOME_SAME, OUTCOME_NOBODY, OUTCOME_OTHER };
 
 /* *match is what the rules made of the line; its rule is NULL when none
  * matched. */
-enum outcome target_judge(const struct target *target, struct span line,
-	struct match *match);
+enum outcome target_judge(
+	const struct target *target, struct span line, struct match *match);
 
 /* The pattern of the target's program that the line drives into its match
  * limit, or NULL; its rule is in *rule. */
 const struct pattern *target_slow_pattern(const struct targets *targets,
-	const struct target *target, struct span line, const struct rule **rule);
+	const struct target *target, struct span line,
+	const struct rule **rule);
 
 /* field.c: fills in fields; called when all else is there. */
 void target_find_fields(struct target *target, struct span user);
