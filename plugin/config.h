@@ -19,6 +19,9 @@ struct config {
 	struct judge_settings judge; /* exempt: ignoreip only */
 	bool protect_sessions;	     /* operators' login sessions are exempt */
 	bool protect_senders;	     /* who hands rsyslog messages is exempt */
+	bool writers_given;	     /* only these local users may speak */
+	uint32_t *writers;	     /* their uids; allocated */
+	size_t writer_count;
 	char *ignoreip_file;	     /* more networks; or NULL */
 	struct wire_options options;
 	int64_t ledger_age_us;

@@ -7,6 +7,7 @@
 #include "plugin/config.h"
 
 #include <assert.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +50,7 @@ static const struct key keys[] = {
 	{MAILBAN, "ignoreip_file", PATH, IN(ignoreip_file), 0, 0},
 	{MAILBAN, "protect_sessions", SWITCH, IN(protect_sessions), 0, 0},
 	{MAILBAN, "protect_senders", SWITCH, IN(protect_senders), 0, 0},
+	{MAILBAN, "writers", OTHER, 0, 0, 0},
 	{MAILBAN, "ipv4_prefix", SMALL, IN(judge.prefix4), 16, 32},
 	{MAILBAN, "ipv6_prefix", SMALL, IN(judge.prefix6), 48, 128},
 	{MAILBAN, "memory_mib", OTHER, 0, 0, 0},
@@ -123,6 +125,31 @@ config_next_key(size_t *cursor, const char **section, const char **key)
 }
 
 /* --- values of a shape of their own --- */
+
+/* Not every host has every user that such a list names: one that is not there
+ * writes nothing. */
+static char *
+add_writer(const char *word, size_t len, void *arg)
+{
+	struct config *config = arg;
+	char *name = xstrndup(word, len), *end;
+	unsigned long uid = strtoul(name, &end, 10);
+	const struct passwd *entry = NULL;
+	bool number = *end == '\0' && *name >= '0' && *name <= '9';
+
+	if (!number)
+		entry = getpwnam(name);
+	free(name);
+	if (number && uid > UINT32_MAX - 1)
+		return xasprintf("'%.*s' is no user id", (int)len, word);
+	if (!number && !entry)
+		return NULL;
+	config->writers = xreallocarray(config->writers,
+		config->writer_count + 1, sizeof(*config->writers));
+	config->writers[config->writer_count++] =
+		number ? (uint32_t)uid : entry->pw_uid;
+	return NULL;
+}
 
 static char *
 add_ignoreip(const char *word, size_t len, void *arg)
@@ -274,6 +301,10 @@ set_other(struct config_loading *loading, const struct key *key,
 		return set_policy(config, value);
 	if (!strcmp(key->name, "ignoreip"))
 		return setting_words(value, add_ignoreip, config);
+	if (!strcmp(key->name, "writers")) {
+		config->writers_given = true;
+		return setting_words(value, add_writer, config);
+	}
 	if (!strcmp(key->name, "memory_mib"))
 		return set_memory(config, value);
 	if (!strcmp(key->name, "group"))

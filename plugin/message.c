@@ -145,6 +145,8 @@ static const char *const names[MESSAGE_KEYS] = {
 	[MESSAGE_REPORTED] = "reported",
 	[MESSAGE_HOST] = "host",
 	[MESSAGE_FROM] = "from",
+	[MESSAGE_UID] = "uid",
+	[MESSAGE_JOURNAL_UID] = "journal_uid",
 	[MESSAGE_TAG] = "tag",
 	[MESSAGE_MSG] = "msg",
 };
@@ -290,6 +292,8 @@ message_parse_json(struct message_reader *reader, const char *line, size_t len,
 	}
 	message.host = values[MESSAGE_HOST];
 	message.from = values[MESSAGE_FROM];
+	message.uid = values[values[MESSAGE_UID].len ? MESSAGE_UID
+						     : MESSAGE_JOURNAL_UID];
 	message.tag = values[MESSAGE_TAG];
 	message.msg = values[MESSAGE_MSG];
 	rejoin_tag(reader, &message);

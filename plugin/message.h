@@ -18,17 +18,19 @@ struct span {
 };
 
 struct message {
-	int64_t time_us;     /* when rsyslog received it, since the epoch */
-	int64_t reported_us; /* what the sender's time stamp says */
+	int64_t time_us;	/* when rsyslog received it, since the epoch */
+	int64_t reported_us;	/* what the sender's time stamp says */
 	bool reported_fraction; /* it had a fraction of a second */
-	struct span host;    /* hostname of the header: what the sender claims */
-	struct span from;    /* fromhost-ip: who handed it to rsyslog */
-	struct span tag;     /* "postfix/smtpd[12]:" */
+	struct span host; /* hostname of the header: what the sender claims */
+	struct span from; /* fromhost-ip: who handed it to rsyslog */
+	struct span uid;  /* of the local process that wrote it, as the kernel
+			     says: decimal; empty where rsyslog was not told */
+	struct span tag;  /* "postfix/smtpd[12]:" */
 	struct span program; /* the tag without "[pid]" and ":"; within tag */
 	struct span pid;     /* digits within the brackets, or empty */
-	struct span msg;     /* without the leading blank or BOM, and unfolded */
-	uint32_t repeat;     /* 1, or N of "message repeated N times: [...]" */
-	bool own;	     /* rsyslogd's start message: only wakes us up */
+	struct span msg; /* without the leading blank or BOM, and unfolded */
+	uint32_t repeat; /* 1, or N of "message repeated N times: [...]" */
+	bool own;	 /* rsyslogd's start message: only wakes us up */
 };
 
 struct message_reader;

@@ -32,6 +32,8 @@ enum message_key {
 	MESSAGE_REPORTED,
 	MESSAGE_HOST,
 	MESSAGE_FROM,
+	MESSAGE_UID,	     /* $!uid of imuxsock */
+	MESSAGE_JOURNAL_UID, /* $!_UID of imjournal */
 	MESSAGE_TAG,
 	MESSAGE_MSG,
 	MESSAGE_KEYS

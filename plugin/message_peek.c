@@ -23,6 +23,8 @@ static const struct {
 	[MESSAGE_REPORTED] = BEFORE(", \"reported\":\""),
 	[MESSAGE_HOST] = BEFORE(", \"host\":\""),
 	[MESSAGE_FROM] = BEFORE(", \"from\":\""),
+	[MESSAGE_UID] = BEFORE(", \"uid\":\""),
+	[MESSAGE_JOURNAL_UID] = BEFORE(", \"journal_uid\":\""),
 	[MESSAGE_TAG] = BEFORE(", \"tag\":\""),
 	[MESSAGE_MSG] = BEFORE(", \"msg\":\""),
 #undef BEFORE

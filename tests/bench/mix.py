@@ -115,7 +115,8 @@ def main():
         # As jsonf writes it: "/" escaped, keys parted by a comma and a blank.
         print(json.dumps({
             "time": stamp, "reported": stamp, "host": "mx1",
-            "from": "127.0.0.1", "tag": tag,
+            "from": "127.0.0.1", "uid": "", "journal_uid": "",
+            "tag": tag,
             "msg": " " + msg}, ensure_ascii=False,
             separators=(", ", ":")).replace("/", "\\/"))
     if step:

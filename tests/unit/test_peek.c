@@ -55,7 +55,7 @@ line_of(char *line, size_t size, const char *tag, const char *msg, size_t len)
 	return (size_t)snprintf(line, size,
 		"{\"time\":\"2026-11-25T10:00:00.000001+00:00\", "
 		"\"reported\":\"2026-11-25T10:00:00.000001+00:00\", "
-		"\"host\":\"mx1\", \"from\":\"127.0.0.1\", \"tag\":\"%s\", "
+		"\"host\":\"mx1\", \"from\":\"127.0.0.1\", \"uid\":\"\", \"journal_uid\":\"\", \"tag\":\"%s\", "
 		"\"msg\":\" %s\"}",
 		safe_tag, safe_msg);
 }
@@ -186,7 +186,7 @@ test_examples(void **state)
 
 #define FRONT                                                                  \
 	"{\"time\":\"t\", \"reported\":\"r\", \"host\":\"h\", "                \
-	"\"from\":\"f\", "
+	"\"from\":\"f\", \"uid\":\"\", \"journal_uid\":\"\", "
 
 static const struct {
 	const char *line;
