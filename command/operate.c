@@ -61,7 +61,8 @@ print_trouble(struct fjson_object *status)
 	static const struct {
 		const char *key, *what;
 	} troubles[] = {{"kernel_trouble", "kernel"},
-		{"ledger_trouble", "ledger"}, {"reload_error", "reload"}};
+		{"ledger_trouble", "ledger"}, {"journal_trouble", "journal"},
+		{"reload_error", "reload"}};
 	const char *hint = hint_of(member_text(status, "kernel"));
 
 	for (size_t i = 0; i < sizeof(troubles) / sizeof(troubles[0]); i++)

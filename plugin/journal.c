@@ -33,7 +33,22 @@ struct journal {
 	bool folder_dirty; /* the segment's name is not yet durable */
 	bool suspect;	   /* a sync failed: nothing unsynced is safe in it */
 	uint64_t obsolete; /* a segment to delete when this one has its data */
+	int error;	   /* of the last write or sync; 0: it went well */
 };
+
+/* Said when it changes, not each time. */
+static int
+set_error(struct journal *journal, int rc)
+{
+	if (rc < 0 && rc != journal->error)
+		log_err("journal error=\"%s\": messages wait for their answer, "
+			"and come again when it can be written",
+			strerror(-rc));
+	else if (rc == 0 && journal->error < 0)
+		log_info("journal well again");
+	journal->error = rc;
+	return rc;
+}
 
 /* Goes over to a new segment. */
 static int
@@ -143,8 +158,8 @@ write_again(struct journal *journal)
 	return 0;
 }
 
-int
-journal_flush(struct journal *journal)
+static int
+write_all(struct journal *journal)
 {
 	int rc;
 
@@ -167,6 +182,15 @@ journal_flush(struct journal *journal)
 		(void)journal_unlink(journal->folder_fd, journal->obsolete);
 	journal->obsolete = 0;
 	return 0;
+}
+
+int
+journal_flush(struct journal *journal)
+{
+	int rc = write_all(journal);
+
+	/* A write that goes well does not tell that a sync will. */
+	return rc < 0 ? set_error(journal, rc) : 0;
 }
 
 /* Somebody deleted the segment: what it holds is still there behind our
@@ -207,8 +231,8 @@ is_deleted(const struct journal *journal)
 	return fstat(journal->fd, &st) == 0 && st.st_nlink == 0;
 }
 
-int
-journal_sync(struct journal *journal)
+static int
+sync_all(struct journal *journal)
 {
 	int rc;
 
@@ -216,7 +240,7 @@ journal_sync(struct journal *journal)
 		rescue(journal);
 	if (journal->len == 0)
 		return 0;
-	if ((rc = journal_flush(journal)) < 0)
+	if ((rc = write_all(journal)) < 0)
 		return rc;
 	if (fdatasync(journal->fd) < 0) {
 		journal->suspect = true;
@@ -228,6 +252,18 @@ journal_sync(struct journal *journal)
 	journal->synced = journal->size;
 	journal->len = journal->written = 0;
 	return 0;
+}
+
+int
+journal_sync(struct journal *journal)
+{
+	return set_error(journal, sync_all(journal));
+}
+
+int
+journal_error(const struct journal *journal)
+{
+	return journal->error;
 }
 
 size_t

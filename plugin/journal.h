@@ -38,6 +38,9 @@ int journal_flush(struct journal *journal);
  * the last success is promised. Costs nothing when nothing was appended. */
 int journal_sync(struct journal *journal);
 
+/* What the last of these met: 0 or a negative errno. It is in the log, too. */
+int journal_error(const struct journal *journal);
+
 /* Bytes in the current segment. */
 size_t journal_size(const struct journal *journal);
 /* Syncs, closes the segment and begins the next: returns the number of the
