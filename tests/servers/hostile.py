@@ -21,9 +21,11 @@ import os
 import socket
 import ssl
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 TIMEOUT = float(os.environ.get("HOSTILE_TIMEOUT", "4"))
+REPEATS = int(os.environ.get("HOSTILE_REPEATS", "15"))
 WORKERS = int(os.environ.get("HOSTILE_WORKERS", "8"))
 
 
@@ -133,6 +135,7 @@ SMTP = {
     "auth-only": [HELLO, b"AUTH PLAIN " + WRONG, b"QUIT"],
     "noop": [b"NOOP"],
     "nothing": [],
+    "early": [HELLO],
     "login": [HELLO, b"AUTH PLAIN " + RIGHT, b"MAIL FROM:<user1@example.org>",
               b"RCPT TO:<user1@example.org>", b"DATA",
               b"Subject: x\r\n\r\nx\r\n.", b"QUIT"],
@@ -175,8 +178,8 @@ def smtp_fields(t):
         [HELLO, b"AUTH DIGEST-MD5", b64(b'username="' + t + b'",realm="x"')],
         [HELLO, t, b"VRFY " + t, b"EXPN " + t, b"ETRN " + t, b"HELP " + t],
         [t, b"VRFY " + quoted, b"STARTTLS " + t, b"BDAT " + t, b"NOOP " + t],
-        [HELLO] + 25 * [t],
-        [HELLO, b"RSET"] + 25 * [b"NOOP " + t],
+        [HELLO] + REPEATS * [t],
+        [HELLO, b"RSET"] + REPEATS * [b"NOOP " + t],
         [b"FOO\0" + t, b"FOO\t" + t, b"FOO\x1b\x7f\xff\xfe\n" + t,
          t + b"\rmore"],
         [HELLO + b"\r\nNOOP " + t + b"\r\nDATA\r\nRSET\r\n" + t],
@@ -247,7 +250,7 @@ def imap_fields(t):
         [b"a LOGIN " + literal + t + b"\0\x01\x1b\xff wrong"],
         [b"a LOGIN user1 right-horse", b"b SELECT " + quoted,
          b"c CREATE " + quoted, b"d GETQUOTAROOT " + quoted, b"e LOGOUT"],
-        12 * [b"a " + t],
+        REPEATS * [b"a " + t],
     ]
 
 
@@ -265,7 +268,7 @@ def pop3_fields(t):
         [b"AUTH PLAIN", t],
         [b"AUTH " + t, b"*"],
         [t, b"STLS " + t, b"FOO\0" + t, b"FOO\x1b\xff" + t],
-        12 * [t],
+        REPEATS * [t],
         [b"USER user1", b"PASS right-horse", b"RETR " + t, b"DELE " + t,
          b"QUIT"],
     ]
@@ -282,7 +285,9 @@ def plain(options):
     for case in options.words:
         mark("%s-%s" % (options.prefix, case))
         with Session(options) as session:
-            session.greeting()
+            # Before its turn, unless the case is just that.
+            if case != "early":
+                session.greeting()
             for line in CASES[options.protocol][case]:
                 session.say(line)
 
@@ -294,10 +299,13 @@ def read_texts(name):
 
 
 def run(options, lines):
+    begin = time.monotonic()
     with Session(options) as session:
         session.greeting()
         for line in lines:
             session.say(line)
+    if "HOSTILE_SLOW" in os.environ and time.monotonic() > begin + 1:
+        print("%.1f s" % (time.monotonic() - begin), lines, flush=True)
 
 
 def server_names(options, texts):
@@ -355,7 +363,10 @@ def main():
     parser.add_argument("--pads", type=numbers, default=[])
     parser.add_argument("--tls", action="store_true")
     options = parser.parse_args()
-    return plain(options) if options.what == "plain" else hostile(options)
+    try:
+        return plain(options) if options.what == "plain" else hostile(options)
+    except OSError as error:
+        return "no connection to port %d: %s" % (options.port, error)
 
 
 if __name__ == "__main__":

@@ -110,7 +110,7 @@ start_ident() {
 # wait_for_port PORT: the server listens.
 wait_for_port() {
 	wait_for 15 reaches attacker $to_attacker4 "$1" ||
-		skip_all "nothing listens on port $1: $(tail -n 3 /var/log/syslog |
+		skip_all "nothing listens on port $1: $(tail -n 30 /var/log/syslog |
 			tr '\n' ' ')"
 }
 
