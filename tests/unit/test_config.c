@@ -128,6 +128,8 @@ static const struct {
 	{"[mailban]\nignoreip = 192.0.2.1/24\n", "2: '192.0.2.1/24': "},
 	{"[mailban]\nignoreip_file = ignoreip\n",
 		"2: 'ignoreip' is not a full path"},
+	{"[mailban]\nwriters = root, 4294967295\n",
+		"2: '4294967295' is no user id"},
 	{"[mailban]\nipv4_prefix = 8\n",
 		"2: '8' is not a whole number from 16 to 32"},
 	{"[mailban]\nmemory_mib = 1\n",
@@ -204,6 +206,7 @@ test_missing(void **state)
 static const char everything[] =
 	"[mailban]\nmode = observe\nignoreip = 192.0.2.0/24,2001:db8::/32\n"
 	"ignoreip = 198.51.100.7\nignoreip_file = /etc/mailban/ignoreip\n"
+	"writers = root, no-such-user 4711\n"
 	"protect_sessions = off\nprotect_senders = no\nipv4_prefix = 24\n"
 	"ipv6_prefix = 56\nmemory_mib = 64\ngroup = adm\nrules = /a\n"
 	"rules = /b\nstate = /s\ncontrol = /c\nhelper = /h\n"
@@ -228,6 +231,10 @@ check_mailban(const struct config *config)
 	assert_true(config->observe);
 	assert_int_equal(config->judge.exempt.count, 3);
 	assert_string_equal(config->ignoreip_file, "/etc/mailban/ignoreip");
+	assert_true(config->writers_given);
+	assert_int_equal(config->writer_count, 2);
+	assert_int_equal(config->writers[0], 0);
+	assert_int_equal(config->writers[1], 4711);
 	assert_false(config->protect_sessions);
 	assert_false(config->protect_senders);
 	assert_int_equal(config->judge.prefix4, 24);
@@ -417,6 +424,7 @@ test_shipped_is_default(void **state)
 	assert_int_equal(shipped->policy, none->policy);
 	assert_int_equal(shipped->protect_sessions, none->protect_sessions);
 	assert_int_equal(shipped->protect_senders, none->protect_senders);
+	assert_false(shipped->writers_given);
 	assert_null(shipped->ignoreip_file);
 	assert_null(shipped->group);
 	assert_int_equal(shipped->ledger_age_us, none->ledger_age_us);
