@@ -94,6 +94,7 @@ config_free(struct config *config)
 	free(config->control);
 	free(config->helper);
 	free(config->group);
+	free(config->read_group);
 	free(config->writers);
 	free(config->ignoreip_file);
 	netset_free(&config->judge.exempt);

@@ -22,7 +22,7 @@ struct config {
 	bool writers_given;	     /* only these local users may speak */
 	uint32_t *writers;	     /* their uids; allocated */
 	size_t writer_count;
-	char *ignoreip_file;	     /* more networks; or NULL */
+	char *ignoreip_file; /* more networks; or NULL */
 	struct wire_options options;
 	int64_t ledger_age_us;
 	int64_t ledger_size_bytes;
@@ -30,6 +30,7 @@ struct config {
 	char *control; /* Unix socket for mailban(1) */
 	char *helper;  /* program mailban-nft, or the socket of its service */
 	char *group;   /* may use the control socket, besides root; or NULL */
+	char *read_group;	       /* may look; or NULL */
 	char *rules[CONFIG_RULES_MAX]; /* folders, later ones override */
 	size_t rules_count;
 };

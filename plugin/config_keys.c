@@ -55,6 +55,7 @@ static const struct key keys[] = {
 	{MAILBAN, "ipv6_prefix", SMALL, IN(judge.prefix6), 48, 128},
 	{MAILBAN, "memory_mib", OTHER, 0, 0, 0},
 	{MAILBAN, "group", OTHER, 0, 0, 0},
+	{MAILBAN, "read_group", OTHER, 0, 0, 0},
 	{MAILBAN, "rules", OTHER, 0, 0, 0},
 	{MAILBAN, "state", PATH, IN(state), 0, 0},
 	{MAILBAN, "control", PATH, IN(control), 0, 0},
@@ -278,13 +279,13 @@ set_size(struct config *config, const char *value)
 }
 
 static char *
-set_group(struct config *config, const char *value)
+set_group(char **group, const char *value)
 {
 	if (!*value)
 		return xstrdup("no group: leave the line out where only root "
 			       "is to use mailban");
-	free(config->group);
-	config->group = xstrdup(value);
+	free(*group);
+	*group = xstrdup(value);
 	return NULL;
 }
 
@@ -308,7 +309,9 @@ set_other(struct config_loading *loading, const struct key *key,
 	if (!strcmp(key->name, "memory_mib"))
 		return set_memory(config, value);
 	if (!strcmp(key->name, "group"))
-		return set_group(config, value);
+		return set_group(&config->group, value);
+	if (!strcmp(key->name, "read_group"))
+		return set_group(&config->read_group, value);
 	if (!strcmp(key->name, "rules"))
 		return set_rules(loading, value);
 	if (!strcmp(key->name, "ports"))

@@ -32,6 +32,9 @@ struct client {
 
 struct control {
 	int fd;
+	bool has_change, has_read;
+	gid_t change, read; /* groups */
+	struct snapshot *snapshot;
 	struct client clients[CONTROL_CLIENTS];
 };
 
@@ -50,7 +53,8 @@ is_served(const struct sockaddr_un *addr)
 }
 
 static int
-bind_socket(int fd, const char *path, const struct sockaddr_un *addr)
+bind_socket(
+	int fd, const char *path, const struct sockaddr_un *addr, bool for_two)
 {
 	mode_t old;
 	int rc;
@@ -61,17 +65,21 @@ bind_socket(int fd, const char *path, const struct sockaddr_un *addr)
 	}
 	/* What is left here is of one that died. */
 	(void)unlink(path);
-	old = umask(0117);
+	/* A file has one group: for two, accept_one tells who may. */
+	old = umask(for_two ? 0111 : 0117);
 	rc = bind(fd, (const struct sockaddr *)addr, sizeof(*addr));
 	(void)umask(old);
 	return rc;
 }
 
 static int
-open_socket(const char *path, const char *group, char **error)
+open_socket(const struct control *control, const char *path, char **error)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	const struct group *entry = group ? getgrnam(group) : NULL;
+	bool for_two = control->has_read && control->has_change;
+	gid_t group = control->has_change ? control->change
+		      : control->has_read ? control->read
+					  : (gid_t)-1;
 	int fd;
 
 	if (strlen(path) >= sizeof(addr.sun_path)) {
@@ -80,15 +88,10 @@ open_socket(const char *path, const char *group, char **error)
 			path, sizeof(addr.sun_path) - 1);
 		return -1;
 	}
-	if (group && !entry) {
-		*error = xasprintf("group = %s: no such group", group);
-		return -1;
-	}
 	(void)memcpy(addr.sun_path, path, strlen(path));
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || bind_socket(fd, path, &addr) < 0 ||
-		(entry && chown(path, (uid_t)-1, entry->gr_gid) < 0) ||
-		listen(fd, 64) < 0) {
+	if (fd < 0 || bind_socket(fd, path, &addr, for_two) < 0 ||
+		chown(path, (uid_t)-1, group) < 0 || listen(fd, 64) < 0) {
 		*error = xasprintf("%s: %s", path, strerror(errno));
 		if (fd >= 0)
 			(void)close(fd);
@@ -97,16 +100,38 @@ open_socket(const char *path, const char *group, char **error)
 	return fd;
 }
 
-struct control *
-control_new(const char *path, const char *group, char **error)
+/* False with *error: there is no such group. */
+static bool
+find_group(const char *key, const char *name, gid_t *gid, char **error)
 {
-	int fd = open_socket(path, group, error);
-	struct control *control;
+	const struct group *entry = name ? getgrnam(name) : NULL;
 
-	if (fd < 0)
+	if (entry)
+		*gid = entry->gr_gid;
+	if (name && !entry)
+		*error = xasprintf("%s = %s: no such group", key, name);
+	return !name || entry;
+}
+
+struct control *
+control_new(const char *path, const struct control_groups *groups, char **error)
+{
+	struct control *control = xcalloc(1, sizeof(*control));
+
+	if (!find_group("group", groups->change, &control->change, error) ||
+		!find_group(
+			"read_group", groups->read, &control->read, error)) {
+		free(control);
 		return NULL;
-	control = xcalloc(1, sizeof(*control));
-	control->fd = fd;
+	}
+	control->has_change = groups->change;
+	control->has_read = groups->read;
+	control->fd = open_socket(control, path, error);
+	if (control->fd < 0) {
+		free(control);
+		return NULL;
+	}
+	control->snapshot = snapshot_new();
 	for (size_t i = 0; i < CONTROL_CLIENTS; i++)
 		control->clients[i].fd = -1;
 	return control;
@@ -131,6 +156,7 @@ control_free(struct control *control)
 	for (size_t i = 0; i < CONTROL_CLIENTS; i++)
 		drop(&control->clients[i]);
 	(void)close(control->fd);
+	snapshot_free(control->snapshot);
 	free(control);
 }
 
@@ -170,6 +196,31 @@ place(struct control *control)
 	return oldest;
 }
 
+/* By what the kernel says of the peer, as of its connect. */
+static enum answer_rights
+rights_of(const struct control *control, int fd, const struct ucred *peer)
+{
+	gid_t groups[64];
+	socklen_t len = sizeof(groups);
+	enum answer_rights rights = RIGHTS_NONE;
+	size_t count = 0;
+
+	if (peer->uid == 0 || peer->uid == geteuid())
+		return RIGHTS_CHANGE;
+	/* Who is in more groups than that is known by his first alone. */
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) == 0)
+		count = len / sizeof(groups[0]);
+	for (size_t i = 0; i <= count; i++) {
+		gid_t gid = i < count ? groups[i] : peer->gid;
+
+		if (control->has_change && gid == control->change)
+			return RIGHTS_CHANGE;
+		if (control->has_read && gid == control->read)
+			rights = RIGHTS_READ;
+	}
+	return rights;
+}
+
 static void
 accept_one(struct control *control, int64_t now_us)
 {
@@ -188,6 +239,8 @@ accept_one(struct control *control, int64_t now_us)
 	client->fd = fd;
 	client->active_us = now_us;
 	client->answer.uid = peer.uid;
+	client->answer.rights = rights_of(control, fd, &peer);
+	client->answer.snapshot = control->snapshot;
 }
 
 static void

@@ -6,6 +6,10 @@
  *   {"request":"status"}   {"request":"list"}   {"request":"rules"}
  *   {"request":"reload"}   {"request":"off"}   {"request":"on"}
  *   {"request":"ban","address":"203.0.113.0/24","for_s":3600}  (-1: for ever)
+ *   {"request":"list","counters":true}: with the packets that the kernel
+ *   dropped, which takes longer
+ *   {"request":"why","address":"203.0.113.7"}
+ *   {"request":"import","source":"blacklist","for_s":-1,"addresses":["..",..]}
  *   {"request":"exempts"}
  *   {"request":"exempt","address":"192.0.2.0/24","for_s":-1,"reason":"office"}
  *   {"request":"unexempt","address":"192.0.2.0/24"}
@@ -14,8 +18,8 @@
  * The answer is any number of objects, one a line, then one with the key
  * "done": "ok", "pending" (done, but not yet in the kernel), "not-found",
  * "refused" or "error", and for all but the first an "error" that says why.
- * Whoever may open the socket may ask: its owner is root, its group the
- * configuration's.
+ * Root and the configuration's group may ask for everything, its read_group
+ * only look; the socket's mode and the peer's credentials say who that is.
  *
  * Nobody here delays an answer to rsyslog: all reading and writing is
  * non-blocking, lists go out in pieces, the number of clients is bounded, and
@@ -28,14 +32,20 @@
 
 #include "plugin/engine.h"
 
-enum { CONTROL_CLIENTS = 16, CONTROL_REQUEST_MAX = 4096 };
+enum { CONTROL_CLIENTS = 16, CONTROL_REQUEST_MAX = 65536 };
 
 struct control;
 
-/* Makes the socket (replacing one that nobody serves), mode 0660, for that
- * group when it can. To be called while still root; owner: the uid that will
- * serve it. NULL with *error. */
-struct control *control_new(const char *path, const char *group, char **error);
+/* group: may change, read_group: may look; each may be NULL. */
+struct control_groups {
+	const char *change, *read;
+};
+
+/* Makes the socket (replacing one that nobody serves), mode 0660 for the one
+ * group, or 0666 where there are two. To be called while still root; owner: the
+ * uid that will serve it. NULL with *error. */
+struct control *control_new(
+	const char *path, const struct control_groups *groups, char **error);
 void control_free(struct control *control);
 
 /* For the caller's poll: fills at most CONTROL_CLIENTS + 1 entries, returns

@@ -240,6 +240,23 @@ charge(struct engine *engine, const struct message *message,
 		take_network_ban(engine, &judgement.network, match->rule->name);
 }
 
+/* Any local user can write to /dev/log as whoever he likes. Where rsyslog was
+ * told who did, only those count that the configuration names. */
+static bool
+may_speak(const struct config *config, struct span uid)
+{
+	uint32_t number = 0;
+
+	if (!config->writers_given || !uid.len)
+		return true;
+	for (size_t i = 0; i < uid.len; i++)
+		number = number * 10 + (uint32_t)(uid.text[i] - '0');
+	for (size_t i = 0; i < config->writer_count; i++)
+		if (config->writers[i] == number)
+			return true;
+	return false;
+}
+
 /* A user is in. Written down now and then only: what the judge wants to know
  * after a restart is that it was, not how often. */
 static void
@@ -287,6 +304,10 @@ engine_message(
 	if (message.own)
 		return;
 	engine->last_message_us = now_us;
+	if (!may_speak(engine->config, message.uid)) {
+		engine->count.untrusted++;
+		return;
+	}
 	engine_note_sender(engine, &message, now_us);
 	(void)rules_match(engine->rules, &message, &match);
 	correlate_session(engine->correlate, &message, &match);
@@ -333,14 +354,10 @@ engine_client(const struct engine *engine, const struct network *net)
 }
 
 int
-engine_ban(struct engine *engine, const struct network *net, int64_t until_us,
-	const char *by, const char **why)
+engine_may_ban(
+	struct engine *engine, const struct network *net, const char **why)
 {
 	const struct wire_options *options = &engine->config->options;
-	struct ban ban = {.net = *net,
-		.from_us = engine_now(),
-		.until_us = until_us,
-		.class = CLASS_NONE};
 	const struct exempt *exempt;
 	uint8_t widest = net->addr.family == ADDR_V4 ? options->prefix4_min
 						     : options->prefix6_min;
@@ -361,7 +378,21 @@ engine_ban(struct engine *engine, const struct network *net, int64_t until_us,
 		*why = exempt_source_text(exempt->source);
 		return -EPERM;
 	}
-	ban.net = engine_client(engine, net);
+	return 0;
+}
+
+int
+engine_ban(struct engine *engine, const struct network *net, int64_t until_us,
+	const char *by, const char **why)
+{
+	struct ban ban = {.net = engine_client(engine, net),
+		.from_us = engine_now(),
+		.until_us = until_us,
+		.class = CLASS_NONE};
+	int rc = engine_may_ban(engine, net, why);
+
+	if (rc < 0)
+		return rc;
 	judge_ban(engine->judge, &ban);
 	engine_record_ban(engine, &ban, ORIGIN_OPERATOR, NULL, by);
 	log_ban(engine, &ban, NULL);

@@ -15,6 +15,7 @@
 #include "plugin/exempt.h"
 #include "plugin/kernel.h"
 #include "plugin/ledger.h"
+#include "plugin/rates.h"
 
 /* Since the start. */
 struct engine_counters {
@@ -26,6 +27,7 @@ struct engine_counters {
 	uint64_t duplicates;	       /* sent again by rsyslog, not counted */
 	uint64_t banned;     /* offences of clients that were banned already */
 	uint64_t exempt;     /* offences of networks that are never banned */
+	uint64_t untrusted;  /* written by a local user who may not */
 	uint64_t no_address; /* offences without a literal address */
 	uint64_t bans;	     /* judged here */
 	uint64_t users_attacked; /* told of */
@@ -62,6 +64,7 @@ struct engine {
 	uint64_t loaded; /* engine_fingerprint of what is in force */
 	int64_t rotated_us, host_us; /* when these were done last */
 	struct engine_counters count;
+	struct rates rates;	/* of these, of late */
 	char why[128];		/* why the last ban was refused */
 	char reload_error[512]; /* of the last reload; "" when it was good */
 };
@@ -107,6 +110,17 @@ const char *engine_reload(struct engine *engine);
  * BAN_PERMANENT. The ban is journalled and handed to the kernel. */
 int engine_ban(struct engine *engine, const struct network *net,
 	int64_t until_us, const char *by, const char **why);
+/* One of many from elsewhere, until until_us; source: where it stood. -EPERM
+ * and -ERANGE as above; -EALREADY: it is banned for as long already. */
+struct engine_import {
+	int64_t until_us;
+	const char *by, *source;
+};
+int engine_import(struct engine *engine, const struct network *net,
+	const struct engine_import *import);
+/* Whether an operator may ban it; as engine_ban. */
+int engine_may_ban(
+	struct engine *engine, const struct network *net, const char **why);
 /* The client that a single address belongs to; a network is itself. */
 struct network engine_client(
 	const struct engine *engine, const struct network *net);
@@ -151,7 +165,12 @@ void engine_new_kernel(struct engine *engine);
 /* Has our table deleted, and does without the helper from then on. */
 void engine_clear_kernel(struct engine *engine);
 
+/* What the rates are of. */
+struct rates_counts engine_rates_counts(const struct engine *engine);
+
 /* Microseconds since the epoch. */
 int64_t engine_now(void);
+/* Seconds that never go back. */
+int64_t engine_monotonic_s(void);
 
 #endif

@@ -395,8 +395,10 @@ record_all_bans(struct engine *engine)
 void
 engine_work(struct engine *engine)
 {
+	const struct rates_counts counts = engine_rates_counts(engine);
 	int64_t now_us = engine_now();
 
+	rates_note(&engine->rates, &counts, engine_monotonic_s());
 	if (engine->kernel)
 		kernel_work(engine->kernel);
 	if (ledger_lost(engine->ledger))

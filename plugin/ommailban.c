@@ -268,6 +268,8 @@ use_and_drop_root(struct options *options, const struct config *config,
 {
 	uid_t uid = getuid();
 	gid_t gid = getgid();
+	const struct control_groups groups = {
+		.change = config->group, .read = config->read_group};
 	char *error = NULL;
 
 	if (uid == 0 && priv_lookup(PRIV_USER, &uid, &gid) < 0)
@@ -276,7 +278,7 @@ use_and_drop_root(struct options *options, const struct config *config,
 			PRIV_USER));
 	make_folder(config->state, 0750, uid, gid);
 	make_parent(config->control);
-	*control = control_new(config->control, config->group, &error);
+	*control = control_new(config->control, &groups, &error);
 	if (!*control) {
 		log_warn("start control error=\"%s\": mailban(1) can't ask",
 			error);

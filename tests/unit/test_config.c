@@ -208,7 +208,8 @@ static const char everything[] =
 	"ignoreip = 198.51.100.7\nignoreip_file = /etc/mailban/ignoreip\n"
 	"writers = root, no-such-user 4711\n"
 	"protect_sessions = off\nprotect_senders = no\nipv4_prefix = 24\n"
-	"ipv6_prefix = 56\nmemory_mib = 64\ngroup = adm\nrules = /a\n"
+	"ipv6_prefix = 56\nmemory_mib = 64\ngroup = adm\n"
+	"read_group = users\nrules = /a\n"
 	"rules = /b\nstate = /s\ncontrol = /c\nhelper = /h\n"
 	"[ban]\nports = smtp 993\nincrement = off\nincrement_factor = 1.5\n"
 	"increment_max = permanent\nincrement_memory = 1d\n"
@@ -241,6 +242,7 @@ check_mailban(const struct config *config)
 	assert_int_equal(config->judge.prefix6, 56);
 	assert_int_equal(config->judge.memory_max, 64 << 20);
 	assert_string_equal(config->group, "adm");
+	assert_string_equal(config->read_group, "users");
 	assert_int_equal(config->rules_count, 2);
 	assert_string_equal(config->rules[0], "/a");
 	assert_string_equal(config->rules[1], "/b");
