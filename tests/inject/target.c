@@ -41,12 +41,14 @@ run(const struct target *target, struct span line, struct match *match)
 	return matcher && matcher_run(matcher, line, &cursor, match);
 }
 
-/* Whether it names a client: class none only notes one for a session. */
+/* Whether it names a client: class none does so only for a session, or because
+ * its mail was taken. */
 static bool
 is_charged(const struct match *match)
 {
 	return match->has_addr &&
-	       (match->class != CLASS_NONE || match->session.text);
+	       (match->class != CLASS_NONE || match->session.text ||
+		       match->rule->accepts);
 }
 
 /* Whether it is that of the untouched message, which may be one that the rule
