@@ -28,9 +28,9 @@
 
 enum {
 	TICK_MS = 1000,
-	/* While messages come: a flood fills a segment of the journal in so
-	 * little, and the ledger should not be left behind. */
-	BUSY_TICK_MS = 100,
+	/* While messages come: in a flood the ledger should not be left behind,
+	 * nor take over crumbs: the larger a segment, the less each costs. */
+	BUSY_TICK_MS = 250,
 	/* While a message waits for room on the disk. */
 	OWED_TICK_MS = 100,
 	DOT_MS = 1000,
