@@ -53,6 +53,12 @@ crowd_horizon(struct crowd *crowd, enum crowd_kind kind, int64_t upto_us)
 	tallies_horizon(crowd->tallies, (uint8_t)(kind + NEWS), upto_us);
 }
 
+void
+crowd_prefetch(struct crowd *crowd, const uint8_t who[WHO_LEN])
+{
+	tallies_prefetch(crowd->tallies, who);
+}
+
 static struct tally_id
 id_of(const struct crowd_entry *entry)
 {

@@ -23,6 +23,8 @@ void crowd_free(struct crowd *crowd);
 void crowd_limit(struct crowd *crowd, size_t bytes);
 void crowd_horizon(struct crowd *crowd, enum crowd_kind kind, int64_t upto_us);
 
+void crowd_prefetch(struct crowd *crowd, const uint8_t who[WHO_LEN]);
+
 struct crowd_entry {
 	enum crowd_kind kind;
 	const uint8_t *who; /* of the user or the network */

@@ -15,6 +15,7 @@
 
 /* So many in a row that are too late: the clock was wrong before. */
 enum { LATE_RUN = 100 };
+#define FAR_US (INT64_C(60) * 1000000)
 
 static_assert((int)CLASS_OFFENCES <= (int)TALLY_KINDS, "a kind for a class");
 static_assert(
@@ -52,16 +53,13 @@ judge_exempts(const struct judge *judge, const struct addr *addr)
 
 /* --- time --- */
 
+/* Of what is asked for by its own window anyway: a minute late does no harm
+ * and costs nothing. */
 static void
-set_horizons(struct judge *judge)
+set_far_horizons(struct judge *judge, int64_t oldest_us)
 {
 	const struct judge_settings *settings = &judge->settings;
-	int64_t oldest_us = time_before(judge->newest_us, JUDGE_LATE_US);
 
-	for (uint8_t i = 0; i < CLASS_OFFENCES; i++)
-		tallies_horizon(judge->tallies, i,
-			time_before(
-				oldest_us, settings->policy[i].findtime_us));
 	trust_horizon(
 		judge->trust, time_before(oldest_us, settings->trust.time_us));
 	crowd_horizon(judge->users, CROWD_USER,
@@ -73,6 +71,23 @@ set_horizons(struct judge *judge)
 	for (int i = 0; i < HISTORY_MEMORIES; i++)
 		oldest_us = time_before(oldest_us, settings->growth.memory_us);
 	history_horizon(judge->history, oldest_us);
+}
+
+static void
+set_horizons(struct judge *judge, bool all)
+{
+	const struct judge_settings *settings = &judge->settings;
+	int64_t oldest_us = time_before(judge->newest_us, JUDGE_LATE_US);
+
+	for (uint8_t i = 0; i < CLASS_OFFENCES; i++)
+		tallies_horizon(judge->tallies, i,
+			time_before(
+				oldest_us, settings->policy[i].findtime_us));
+	if (!all && judge->newest_us >= judge->far_us &&
+		time_before(judge->newest_us, FAR_US) < judge->far_us)
+		return;
+	judge->far_us = judge->newest_us;
+	set_far_horizons(judge, oldest_us);
 }
 
 void
@@ -89,7 +104,7 @@ judge_follow_time(struct judge *judge, int64_t time_us)
 		judge->newest_us = time_us;
 	}
 	if (judge->newest_us != newest_us)
-		set_horizons(judge);
+		set_horizons(judge, false);
 }
 
 static int64_t
@@ -172,18 +187,18 @@ forget_family(struct judge *judge, uint8_t family)
 	trust_clear_if(judge->trust, who_is_family, &family);
 }
 
-/* In twelfths: tallies nine, logins one and a half, the others half each. So a
- * flood of one kind can't push out what is known of another. */
+/* Tallies get four fifths. So a flood of one kind can't push out what is known
+ * of another, and what comes on top of a tally remains small. */
 static void
 share_memory(struct judge *judge)
 {
-	size_t part = judge->settings.memory_max / 24;
+	size_t part = judge->settings.memory_max / 96;
 
-	tallies_limit(judge->tallies, part * 18);
-	trust_limit(judge->trust, part * 3);
-	crowd_limit(judge->users, part);
+	tallies_limit(judge->tallies, part * 77);
+	trust_limit(judge->trust, part * 12);
+	crowd_limit(judge->users, part * 2);
 	crowd_limit(judge->networks, part);
-	history_limit(judge->history, part);
+	history_limit(judge->history, part * 4);
 }
 
 void
@@ -201,7 +216,7 @@ judge_configure(struct judge *judge, const struct judge_settings *settings)
 	netset_add_all(&judge->settings.exempt, &settings->exempt);
 	netset_free(&old.exempt);
 	share_memory(judge);
-	set_horizons(judge);
+	set_horizons(judge, true);
 }
 
 void

@@ -75,7 +75,7 @@ struct judge_settings {
 	struct policy policy[CLASS_OFFENCES];
 	uint8_t prefix4, prefix6; /* what one client is: 32 and 64 */
 	struct netset exempt;	  /* never banned */
-	/* In bytes, for all but the bans; 0: no bound. Three quarters are for
+	/* In bytes, for all but the bans; 0: no bound. Four fifths are for
 	 * tallies: when that is reached, those with the fewest offences, the
 	 * oldest of them, go first. Below 16 MiB it is not kept exactly. */
 	size_t memory_max;

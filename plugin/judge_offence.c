@@ -43,8 +43,44 @@ logged_in(struct judge *judge, const struct charge *charge,
 					   &charge->user, &near, login_us);
 }
 
-/* Who it is, and what is known of him. Returns whether the user got in since
- * then. */
+static void
+name_user(const struct judge *judge, const struct offence *offence,
+	struct charge *charge)
+{
+	if (offence->unknown_user)
+		who_nobody(judge->key, &offence->user, &charge->user);
+	else
+		who_user(judge->key, &offence->user, &charge->user);
+	charge->password = who_password(judge->key, &offence->password);
+}
+
+/* The memory that will be needed is far away: it comes while names are
+ * hashed. */
+static void
+name_all(struct judge *judge, const struct offence *offence,
+	const struct network *client, struct charge *charge)
+{
+	*charge = (struct charge){
+		.offence = offence, .id = {.kind = (uint8_t)offence->class}};
+	who_of(client, charge->id.who);
+	if (judge->settings.trust.on)
+		trust_prefetch(judge->trust, charge->id.who);
+	tallies_prefetch(judge->tallies, charge->id.who);
+	if (judge->settings.networks.offenders) {
+		struct network net = judge_network(judge, &client->addr);
+		uint8_t who[WHO_LEN];
+
+		who_of(&net, who);
+		crowd_prefetch(judge->networks, who);
+	}
+	if (!is_failed_login(offence))
+		return;
+	name_user(judge, offence, charge);
+	if (judge->settings.users.clients && charge->user.tag)
+		crowd_prefetch(judge->users, charge->user.who);
+}
+
+/* What is known of him. Returns whether the user got in since then. */
 static bool
 identify(struct judge *judge, const struct offence *offence,
 	const struct network *client, struct charge *charge)
@@ -54,16 +90,7 @@ identify(struct judge *judge, const struct offence *offence,
 	int64_t login_us = INT64_MIN;
 	bool got_in;
 
-	*charge = (struct charge){
-		.offence = offence, .id = {.kind = (uint8_t)offence->class}};
-	who_of(client, charge->id.who);
-	if (is_failed_login(offence)) {
-		if (nobody)
-			who_nobody(judge->key, &offence->user, &charge->user);
-		else
-			who_user(judge->key, &offence->user, &charge->user);
-		charge->password = who_password(judge->key, &offence->password);
-	}
+	name_all(judge, offence, client, charge);
 	if (!trust->on)
 		return false;
 	charge->known_client = trust_knows(

@@ -25,6 +25,7 @@ struct judge {
 	struct ban *folded;
 	size_t folded_count, folded_room;
 	int64_t newest_us; /* of all offences and logins */
+	int64_t far_us;	   /* newest_us when all horizons were set */
 	int64_t now_us;	   /* of the last judge_expire */
 	unsigned late_run;
 };

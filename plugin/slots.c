@@ -108,6 +108,13 @@ find_in(const struct bucket *bucket, uint64_t hash, const uint8_t *who,
 	return false;
 }
 
+void
+slots_prefetch(const struct shard *shard, uint64_t hash)
+{
+	if (shard->room)
+		prefetch(home_of(shard, hash));
+}
+
 bool
 slots_find(const struct shard *shard, uint64_t hash, const uint8_t *who,
 	uint8_t kind, struct place *out)

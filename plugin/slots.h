@@ -60,6 +60,8 @@ struct slots {
 
 uint64_t slots_hash(const struct slots *slots, const uint8_t *who);
 struct shard *slots_shard(struct slots *slots, uint64_t hash);
+/* Has the memory that finding will need come nearer. */
+void slots_prefetch(const struct shard *shard, uint64_t hash);
 /* kind may be SLOTS_KIND_ANY. */
 bool slots_find(const struct shard *shard, uint64_t hash, const uint8_t *who,
 	uint8_t kind, struct place *out);

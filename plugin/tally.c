@@ -42,8 +42,21 @@ struct tallies {
 	bool swept; /* nothing is behind the horizons */
 	size_t limit, block_bytes;
 	uint32_t step_shard, step_bucket;
+	/* Of the last who: most questions come in twos and threes. */
+	uint8_t last_who[TALLY_WHO];
+	uint64_t last_hash;
 	struct slots slots;
 };
+
+static uint64_t
+hash_of(struct tallies *all, const uint8_t who[TALLY_WHO])
+{
+	if (memcmp(who, all->last_who, TALLY_WHO) != 0) {
+		memcpy(all->last_who, who, TALLY_WHO);
+		all->last_hash = slots_hash(&all->slots, who);
+	}
+	return all->last_hash;
+}
 
 /* --- the times of a slot --- */
 
@@ -273,7 +286,7 @@ make_room(struct tallies *all, struct shard *shard)
 static struct slot *
 find_or_make(struct tallies *all, const struct tally_id *id)
 {
-	uint64_t hash = slots_hash(&all->slots, id->who);
+	uint64_t hash = hash_of(all, id->who);
 	struct shard *shard = slots_shard(&all->slots, hash);
 	struct place place;
 
@@ -292,6 +305,7 @@ tallies_new(const uint8_t key[16])
 	struct tallies *all = xcalloc(1, sizeof *all);
 
 	memcpy(all->slots.key, key, sizeof all->slots.key);
+	all->last_hash = slots_hash(&all->slots, all->last_who);
 	for (unsigned i = 0; i < TALLY_KINDS; i++)
 		all->horizon_us[i] = INT64_MIN;
 	all->swept = true;
@@ -335,6 +349,14 @@ tallies_horizon(struct tallies *all, uint8_t kind, int64_t upto_us)
 	if (upto_us > all->horizon_us[kind])
 		all->swept = false;
 	all->horizon_us[kind] = upto_us;
+}
+
+void
+tallies_prefetch(struct tallies *all, const uint8_t who[TALLY_WHO])
+{
+	uint64_t hash = hash_of(all, who);
+
+	slots_prefetch(slots_shard(&all->slots, hash), hash);
 }
 
 /* One moment more, in its place. */
@@ -439,7 +461,7 @@ tallies_put(struct tallies *all, const struct tally_id *id,
 static struct slot *
 find(struct tallies *all, const struct tally_id *id)
 {
-	uint64_t hash = slots_hash(&all->slots, id->who);
+	uint64_t hash = hash_of(all, id->who);
 	struct place place;
 
 	if (!slots_find(slots_shard(&all->slots, hash), hash, id->who, id->kind,
@@ -481,7 +503,7 @@ uint64_t
 tallies_forgive(struct tallies *all, const struct tally_id *id,
 	const struct tagged *of, int64_t upto_us)
 {
-	uint64_t hash = slots_hash(&all->slots, id->who), sum = 0;
+	uint64_t hash = hash_of(all, id->who), sum = 0;
 	struct shard *shard = slots_shard(&all->slots, hash);
 	struct place place;
 	struct slot *slot;
@@ -509,7 +531,7 @@ tallies_forgive(struct tallies *all, const struct tally_id *id,
 void
 tallies_clear(struct tallies *all, const uint8_t who[TALLY_WHO])
 {
-	uint64_t hash = slots_hash(&all->slots, who);
+	uint64_t hash = hash_of(all, who);
 	struct shard *shard = slots_shard(&all->slots, hash);
 	struct place place;
 

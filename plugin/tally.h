@@ -58,6 +58,9 @@ void tallies_limit(struct tallies *all, size_t bytes);
  * back forgets first what was to be forgotten until then: a look at all. */
 void tallies_horizon(struct tallies *all, uint8_t kind, int64_t upto_us);
 
+/* Who will be asked for soon: what that needs is fetched meanwhile, so that
+ * several stores are waited for at once. */
+void tallies_prefetch(struct tallies *all, const uint8_t who[TALLY_WHO]);
 /* Adds one moment and judges the windows around it: out has as many. */
 void tallies_add(struct tallies *all, const struct tally_id *id,
 	const struct moment *one, const struct tally_question *question,

@@ -84,6 +84,12 @@ trust_login(struct trust *trust, const struct network *client,
 }
 
 void
+trust_prefetch(struct trust *trust, const uint8_t who[WHO_LEN])
+{
+	tallies_prefetch(trust->logins, who);
+}
+
+void
 trust_accepted(
 	struct trust *trust, const struct network *client, int64_t time_us)
 {

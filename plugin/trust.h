@@ -26,6 +26,7 @@ void trust_login(struct trust *trust, const struct network *client,
 void trust_accepted(
 	struct trust *trust, const struct network *client, int64_t time_us);
 
+void trust_prefetch(struct trust *trust, const uint8_t who[WHO_LEN]);
 /* Whether there was one less than span_us from time_us, before or after: what
  * is judged late is judged with what is known by then. */
 bool trust_knows(struct trust *trust, const struct network *client,
