@@ -18,7 +18,7 @@ packages_of() {
 	case $1 in
 	exim) echo exim4-daemon-heavy openssl ;;
 	sendmail) echo sendmail-bin sendmail-cf m4 libsasl2-modules sasl2-bin ;;
-	opensmtpd) echo opensmtpd ;;
+	opensmtpd) echo opensmtpd openssl libssl-dev gcc libc6-dev ;;
 	courier) echo courier-mta courier-imap courier-pop courier-authlib-userdb ;;
 	cyrus) echo cyrus-imapd cyrus-pop3d sasl2-bin libsasl2-modules ;;
 	*) return 1 ;;

@@ -70,7 +70,7 @@ user() {
 }
 
 certificate() {
-	openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=mail \
+	openssl req -x509 -newkey "${1:-rsa:2048}" -nodes -days 2 -subj /CN=mail \
 		-keyout $E2E/key.pem -out $E2E/cert.pem 2>/dev/null
 	chmod 644 $E2E/key.pem
 }
