@@ -266,23 +266,35 @@ banlist_next(const struct banlist *list, size_t *cursor)
 	return NULL;
 }
 
+static void
+step(struct banlist *list, int64_t over_us, int64_t forget_us)
+{
+	struct entry *entry;
+
+	if (list->step >= list->used)
+		list->step = 0;
+	entry = &list->entries[list->step++];
+	if (!entry->used)
+		return;
+	list->over -= entry->over;
+	entry->over = entry->ban.until_us <= over_us;
+	list->over += entry->over;
+	if (entry->ban.until_us <= forget_us)
+		banlist_remove(list, &entry->ban.net);
+}
+
 void
 banlist_step(struct banlist *list, int64_t over_us, int64_t forget_us)
 {
-	for (unsigned n = 0; n < STEP_ENTRIES && n < list->used; n++) {
-		struct entry *entry;
+	for (unsigned n = 0; n < STEP_ENTRIES && n < list->used; n++)
+		step(list, over_us, forget_us);
+}
 
-		if (list->step >= list->used)
-			list->step = 0;
-		entry = &list->entries[list->step++];
-		if (!entry->used)
-			continue;
-		list->over -= entry->over;
-		entry->over = entry->ban.until_us <= over_us;
-		list->over += entry->over;
-		if (entry->ban.until_us <= forget_us)
-			banlist_remove(list, &entry->ban.net);
-	}
+void
+banlist_sweep(struct banlist *list, int64_t over_us, int64_t forget_us)
+{
+	for (uint32_t n = 0; n < list->used; n++)
+		step(list, over_us, forget_us);
 }
 
 size_t

@@ -30,6 +30,8 @@ const struct ban *banlist_next(const struct banlist *list, size_t *cursor);
 /* Looks at some further places: what ended by over_us is no longer counted,
  * what ended by forget_us is removed. */
 void banlist_step(struct banlist *list, int64_t over_us, int64_t forget_us);
+/* The same with all places. */
+void banlist_sweep(struct banlist *list, int64_t over_us, int64_t forget_us);
 
 size_t banlist_count(const struct banlist *list);
 size_t banlist_memory(const struct banlist *list);

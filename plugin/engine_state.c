@@ -221,7 +221,7 @@ restore_all(struct engine *engine, char **error)
 			engine->config->state, strerror(-rc));
 		return rc;
 	}
-	judge_expire(engine->judge, now_us);
+	judge_restored(engine->judge, now_us);
 	engine_apply_exempt(engine);
 	return ledger_start(engine->ledger);
 }

@@ -219,17 +219,28 @@ judge_configure(struct judge *judge, const struct judge_settings *settings)
 	set_horizons(judge, true);
 }
 
+/* Both clocks must agree that a ban is past: a wrong time in a message must not
+ * end one, nor the time at which an old queue is read. */
+static int64_t
+past_of(const struct judge *judge, int64_t now_us)
+{
+	int64_t late_us = time_before(judge->newest_us, JUDGE_LATE_US);
+
+	return now_us < late_us ? now_us : late_us;
+}
+
+void
+judge_restored(struct judge *judge, int64_t now_us)
+{
+	judge->now_us = now_us;
+	banlist_sweep(judge->bans, now_us, past_of(judge, now_us));
+}
+
 void
 judge_expire(struct judge *judge, int64_t now_us)
 {
-	/* Both clocks must agree that a ban is past: a wrong time in a message
-	 * must not end one, nor the time at which an old queue is read. */
-	int64_t forget_us = time_before(judge->newest_us, JUDGE_LATE_US);
-
-	if (now_us < forget_us)
-		forget_us = now_us;
 	judge->now_us = now_us;
-	banlist_step(judge->bans, now_us, forget_us);
+	banlist_step(judge->bans, now_us, past_of(judge, now_us));
 	tallies_step(judge->tallies);
 	trust_step(judge->trust);
 	crowd_step(judge->users);

@@ -215,6 +215,8 @@ const struct ban *judge_find_ban(
  * over is no longer shown or counted, yet known as long as offences from its
  * time may come. */
 void judge_expire(struct judge *judge, int64_t now_us);
+/* Ends all bans that are over, at once: when everything is restored. */
+void judge_restored(struct judge *judge, int64_t now_us);
 
 /* Iterates over the bans that were not over at the last judge_expire, in no
  * order, *cursor starting as 0, NULL at the end; borrowed until the next

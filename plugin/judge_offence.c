@@ -371,9 +371,9 @@ judge_login(struct judge *judge, const struct addr *addr,
 	struct user_name names[2];
 	uint64_t units = 0;
 
-	judge_follow_time(judge, time_us);
 	if (!trust->on)
 		return 0;
+	judge_follow_time(judge, time_us);
 	who_user(judge->key, user, &names[0]);
 	who_nobody(judge->key, user, &names[1]);
 	if (!names[0].tag) {
@@ -393,9 +393,10 @@ judge_accepted(struct judge *judge, const struct addr *addr, int64_t time_us)
 {
 	struct network client = judge_client(judge, addr);
 
+	if (!judge->settings.trust.on || !judge->settings.trust.accepted)
+		return;
 	judge_follow_time(judge, time_us);
-	if (judge->settings.trust.on && judge->settings.trust.accepted)
-		trust_accepted(judge->trust, &client, time_us);
+	trust_accepted(judge->trust, &client, time_us);
 }
 
 bool

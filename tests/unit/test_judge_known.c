@@ -311,6 +311,33 @@ test_levels(void **state)
 	history_free(history);
 }
 
+/* Hundreds of bans that are over come back with their history: they are not
+ * counted as bans. */
+static void
+test_many_over(void **state)
+{
+	struct judge_settings settings = settings_all();
+	struct judge *judge = judge_new(&settings, key);
+	struct ban ban = {
+		.net = net_from("10.0.0.0"), .class = CLASS_SPAM, .level = 1};
+	struct judgement out;
+
+	(void)state;
+	for (int i = 0; i < 1000; i++) {
+		ban.net.addr.bytes[1] = (uint8_t)(i >> 8);
+		ban.net.addr.bytes[2] = (uint8_t)i;
+		ban.from_us = BASE + i * S;
+		ban.until_us = ban.from_us + (i < 10 ? 3000 : 1000) * S;
+		judge_ban(judge, &ban);
+	}
+	judge_restored(judge, BASE + 2500 * S);
+	assert_int_equal(judge_ban_count(judge), 10);
+	out = charge(judge, "10.0.100.0", CLASS_SPAM, 2500, 3);
+	assert_int_equal(out.verdict, VERDICT_BAN);
+	assert_int_equal(out.ban.level, 2);
+	judge_free(judge);
+}
+
 static void
 test_reach(void **state)
 {
@@ -730,6 +757,7 @@ main(void)
 		cmocka_unit_test(test_exempt_within),
 		cmocka_unit_test(test_bantimes),
 		cmocka_unit_test(test_levels),
+		cmocka_unit_test(test_many_over),
 		cmocka_unit_test(test_reach),
 		cmocka_unit_test(test_any_key),
 		cmocka_unit_test(test_restored),
