@@ -90,6 +90,8 @@ judge_match(struct replay *replay, const struct message *message,
 	if (match->class == CLASS_LOGIN && match->has_addr)
 		(void)judge_login(replay->judge, &match->addr, &match->user,
 			message->time_us);
+	if (match->rule && match->rule->accepts && match->has_addr)
+		judge_accepted(replay->judge, &match->addr, message->time_us);
 	if (match->class >= CLASS_OFFENCES || !match->has_addr)
 		return;
 	/* The shell routine counts lines. */
