@@ -11,55 +11,7 @@
 #include <unistd.h>
 
 #include "command/command.h"
-#include "common/log.h"
-
-const char *
-member_text(struct fjson_object *object, const char *key)
-{
-	struct fjson_object *value = NULL;
-
-	if (!fjson_object_object_get_ex(object, key, &value) ||
-		!fjson_object_is_type(value, fjson_type_string))
-		return "";
-	return fjson_object_get_string(value);
-}
-
-int64_t
-member_number(struct fjson_object *object, const char *key)
-{
-	struct fjson_object *value = NULL;
-
-	if (!fjson_object_object_get_ex(object, key, &value))
-		return 0;
-	return fjson_object_get_int64(value);
-}
-
-bool
-member_is_null(struct fjson_object *object, const char *key)
-{
-	struct fjson_object *value = NULL;
-
-	return !fjson_object_object_get_ex(object, key, &value) || !value;
-}
-
-void
-print_object(struct fjson_object *object)
-{
-	(void)puts(
-		fjson_object_to_json_string_ext(object, FJSON_TO_STRING_PLAIN));
-}
-
-void
-add_span(struct fjson_object *object, const char *key, const char *text,
-	size_t len)
-{
-	char safe[512];
-
-	fjson_object_object_add(object, key,
-		text ? fjson_object_new_string(
-			       text_escape(text, len, safe, sizeof(safe)))
-		     : NULL);
-}
+#include "common/xalloc.h"
 
 static int
 connect_control(const char *path)
@@ -84,19 +36,63 @@ connect_control(const char *path)
 	return fd;
 }
 
+struct talk {
+	int fd;
+	FILE *answers;
+	bool quiet;
+};
+
 static int
-not_running(const char *path)
+not_running(const char *path, bool quiet)
 {
 	if (errno == EACCES || errno == EPERM)
 		return complain(STATUS_REFUSED,
 			"%s: %s; be root, or in the group that mailban.conf "
 			"names",
 			path, strerror(errno));
+	if (quiet)
+		return STATUS_NOT_RUNNING;
 	return complain(STATUS_NOT_RUNNING,
 		"ommailban is not running (%s: %s); rsyslog starts it at its "
 		"own start: systemctl restart rsyslog, then see "
 		"/var/log/ommailban.log",
 		path, strerror(errno));
+}
+
+struct talk *
+talk_open(const struct arguments *arguments, bool quiet, int *status)
+{
+	const char *path = arguments->control;
+	struct config *config = NULL;
+	struct talk *talk = xcalloc(1, sizeof(*talk));
+
+	if (!path) {
+		/* A broken file must not keep anyone from lifting a ban. */
+		config = offline_config(arguments);
+		if (!config)
+			config = config_new();
+		path = config->control;
+	}
+	talk->quiet = quiet;
+	talk->fd = connect_control(path);
+	if (talk->fd >= 0)
+		talk->answers = fdopen(talk->fd, "r");
+	if (!talk->answers) {
+		*status = not_running(path, quiet);
+		free(talk);
+		talk = NULL;
+	}
+	config_free(config);
+	return talk;
+}
+
+void
+talk_close(struct talk *talk)
+{
+	if (!talk)
+		return;
+	(void)fclose(talk->answers);
+	free(talk);
 }
 
 static int
@@ -117,27 +113,75 @@ last_word(struct fjson_object *object)
 }
 
 static int
-read_answer(
-	FILE *stream, void (*each)(struct fjson_object *, void *), void *arg)
+read_answer(struct talk *talk, void (*each)(struct fjson_object *, void *),
+	void *arg)
 {
 	char *line = NULL;
 	size_t size = 0;
 	int status = -1;
 
-	while (status < 0 && getline(&line, &size, stream) > 0) {
+	while (status < 0 && getline(&line, &size, talk->answers) > 0) {
 		struct fjson_object *object = fjson_tokener_parse(line);
-		struct fjson_object *word = NULL;
 
-		if (fjson_object_object_get_ex(object, "done", &word))
+		if (member(object, "done"))
 			status = last_word(object);
 		else if (object && each)
 			each(object, arg);
 		fjson_object_put(object);
 	}
 	free(line);
+	if (status < 0 && talk->quiet)
+		return STATUS_NOT_RUNNING;
 	if (status < 0)
 		status = complain(STATUS_NOT_RUNNING,
 			"ommailban went away before it had answered");
+	return status;
+}
+
+static bool
+send_all(int fd, const char *text, size_t len)
+{
+	while (len > 0) {
+		ssize_t put = send(fd, text, len, MSG_NOSIGNAL);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return false;
+		text += put;
+		len -= (size_t)put;
+	}
+	return true;
+}
+
+int
+talk_request(struct talk *talk, struct fjson_object *request,
+	void (*each)(struct fjson_object *, void *), void *arg)
+{
+	const char *text = fjson_object_to_json_string_ext(
+		request, FJSON_TO_STRING_PLAIN);
+
+	/* What could not be sent shows in the answer that does not come. */
+	if (send_all(talk->fd, text, strlen(text)))
+		(void)send_all(talk->fd, "\n", 1);
+	fjson_object_put(request);
+	return read_answer(talk, each, arg);
+}
+
+static int
+ask_once(const struct arguments *arguments, bool quiet,
+	struct fjson_object *request,
+	void (*each)(struct fjson_object *, void *), void *arg)
+{
+	int status = STATUS_NOT_RUNNING;
+	struct talk *talk = talk_open(arguments, quiet, &status);
+
+	if (!talk) {
+		fjson_object_put(request);
+		return status;
+	}
+	status = talk_request(talk, request, each, arg);
+	talk_close(talk);
 	return status;
 }
 
@@ -145,31 +189,12 @@ int
 ask(const struct arguments *arguments, struct fjson_object *request,
 	void (*each)(struct fjson_object *, void *), void *arg)
 {
-	const char *path = arguments->control;
-	struct config *config = NULL;
-	int fd, status;
-	FILE *stream;
+	return ask_once(arguments, false, request, each, arg);
+}
 
-	if (!path) {
-		/* A broken file must not keep anyone from lifting a ban. */
-		config = offline_config(arguments);
-		if (!config)
-			config = config_new();
-		path = config->control;
-	}
-	fd = connect_control(path);
-	stream = fd < 0 ? NULL : fdopen(fd, "r+");
-	if (!stream) {
-		status = not_running(path);
-	} else {
-		(void)fprintf(stream, "%s\n",
-			fjson_object_to_json_string_ext(
-				request, FJSON_TO_STRING_PLAIN));
-		(void)fflush(stream);
-		status = read_answer(stream, each, arg);
-		(void)fclose(stream);
-	}
-	fjson_object_put(request);
-	config_free(config);
-	return status;
+int
+ask_if_running(const struct arguments *arguments, struct fjson_object *request,
+	void (*each)(struct fjson_object *, void *), void *arg)
+{
+	return ask_once(arguments, true, request, each, arg);
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "plugin/config.h"
+#include "plugin/message.h"
 
 /* Of mailban(1), "EXIT STATUS". */
 enum {
@@ -29,6 +30,8 @@ struct arguments {
 	const char *policy;   /* --policy, or NULL */
 	const char *for_time; /* --for, or NULL */
 	const char *reason;   /* --reason, or NULL */
+	const char *sort, *class, *format, *source, *html, *textfile; /* or NULL */
+	size_t lines; /* --lines, or 0 */
 	bool json, all;
 	bool config_named; /* --config was given, not found by default */
 	char **words;	   /* what is left */
@@ -46,21 +49,60 @@ int complain(int status, const char *format, ...)
  * status. */
 int ask(const struct arguments *arguments, struct fjson_object *request,
 	void (*each)(struct fjson_object *, void *), void *arg);
+/* The same, for who can do without: says nothing when ommailban does not run.
+ */
+int ask_if_running(const struct arguments *arguments,
+	struct fjson_object *request,
+	void (*each)(struct fjson_object *, void *), void *arg);
+
+/* Several requests over one connection. NULL with *status, which was
+ * explained unless quiet. */
+struct talk;
+struct talk *talk_open(
+	const struct arguments *arguments, bool quiet, int *status);
+void talk_close(struct talk *talk);
+/* Takes request; returns the exit status. */
+int talk_request(struct talk *talk, struct fjson_object *request,
+	void (*each)(struct fjson_object *, void *), void *arg);
+
+/* {"request": word}, and an address or network put into it. What is bad
+ * input is told apart here already, without a running ommailban. */
+struct fjson_object *request_of(const char *word);
+int request_network(struct fjson_object *request, const char *word);
+int request_time(struct fjson_object *request, const char *text);
+/* --for, as seconds, -1 for ever. */
+int parse_time(const char *text, int64_t *seconds);
+
+/* For ask: prints each on a line. */
+void print_json(struct fjson_object *object, void *arg);
+/* For ask: keeps the last one in *(struct fjson_object **)arg. */
+void keep_object(struct fjson_object *object, void *arg);
 
 /* Members of an object; "" and 0 where there is none. Text is borrowed. */
 const char *member_text(struct fjson_object *object, const char *key);
 int64_t member_number(struct fjson_object *object, const char *key);
+struct fjson_object *member(struct fjson_object *object, const char *key);
+bool member_flag(struct fjson_object *object, const char *key);
 bool member_is_null(struct fjson_object *object, const char *key);
 /* Prints it on one line. */
 void print_object(struct fjson_object *object);
 /* Text from a log made safe and put in, nothing for NULL. */
 void add_span(struct fjson_object *object, const char *key, const char *text,
 	size_t len);
+void add_text(struct fjson_object *object, const char *key, const char *text);
+void add_number(struct fjson_object *object, const char *key, int64_t number);
 
 /* --- the commands, each returns an exit status --- */
 
 int command_status(const struct arguments *arguments);
 int command_list(const struct arguments *arguments);
+int command_why(const struct arguments *arguments);
+int command_import(const struct arguments *arguments);
+int command_export(const struct arguments *arguments);
+int command_metrics(const struct arguments *arguments);
+int command_top(const struct arguments *arguments);
+int command_report(const struct arguments *arguments);
+int command_completion(const struct arguments *arguments);
 int command_rules(const struct arguments *arguments);
 int command_ban(const struct arguments *arguments);
 int command_unban(const struct arguments *arguments);

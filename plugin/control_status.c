@@ -14,8 +14,13 @@
 void
 control_add_text(struct fjson_object *object, const char *key, const char *text)
 {
-	fjson_object_object_add(
-		object, key, text ? fjson_object_new_string(text) : NULL);
+	char safe[1024];
+
+	/* It may be on its way to a terminal. */
+	fjson_object_object_add(object, key,
+		text ? fjson_object_new_string(text_escape(
+			       text, strlen(text), safe, sizeof(safe)))
+		     : NULL);
 }
 
 void
