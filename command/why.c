@@ -75,10 +75,11 @@ counts_since(struct fjson_object *bans, int64_t since_s)
 	for (int i = 0; i < fjson_object_array_length(bans); i++) {
 		struct fjson_object *ban = fjson_object_array_get_idx(bans, i);
 
-		if (member_number(ban, "from") > since_s)
-			since_s = member_number(ban, "from");
-		if (member_number(ban, "lifted") > since_s)
-			since_s = member_number(ban, "lifted");
+		/* The second in which it was belongs to it. */
+		if (member_number(ban, "from") >= since_s)
+			since_s = member_number(ban, "from") + 1;
+		if (member_number(ban, "lifted") >= since_s)
+			since_s = member_number(ban, "lifted") + 1;
 	}
 	return since_s;
 }

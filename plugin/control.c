@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -176,6 +177,16 @@ control_poll(const struct control *control, struct pollfd *fds)
 						  : POLLIN};
 	}
 	return count;
+}
+
+int
+control_timeout_ms(const struct control *control)
+{
+	for (size_t i = 0; i < CONTROL_CLIENTS; i++)
+		if (control->clients[i].fd >= 0 &&
+			control->clients[i].answer.state == ANSWER_SNAPSHOT)
+			return ANSWER_TICK_MS;
+	return INT_MAX;
 }
 
 /* A free place, else that of whoever has been silent longest. */

@@ -51,6 +51,8 @@ void control_free(struct control *control);
 /* For the caller's poll: fills at most CONTROL_CLIENTS + 1 entries, returns
  * how many. */
 size_t control_poll(const struct control *control, struct pollfd *fds);
+/* Milliseconds until control_work wants to be called though nothing happens. */
+int control_timeout_ms(const struct control *control);
 /* Serves what is ready; called after each poll. */
 void control_work(struct control *control, struct engine *engine);
 

@@ -19,6 +19,8 @@ enum {
 	/* An operator waits so long for the kernel before he is told that
 	 * the ban is pending. */
 	KERNEL_PATIENCE_US = 3000000,
+	/* And so long for the ledger, to be shown the last second too. */
+	LEDGER_PATIENCE_US = 1000000,
 };
 
 static const struct {
@@ -139,6 +141,7 @@ answer_request(struct answer *answer, const char *line, size_t len,
 	free(text);
 	answer->cursor = 0;
 	answer->counters = false;
+	answer->seq = 0;
 	answer->asked_us = engine_now();
 	if (!fjson_object_is_type(request, fjson_type_object))
 		answer_done(answer, "error",
@@ -188,10 +191,17 @@ send_out(struct answer *answer, int fd)
 	return put;
 }
 
+static bool
+in_ledger(const struct answer *answer, const struct engine *engine)
+{
+	return ledger_durable_seq(engine->ledger) >= answer->seq ||
+	       engine_now() - answer->asked_us > LEDGER_PATIENCE_US;
+}
+
 ssize_t
 answer_send(struct answer *answer, int fd, struct engine *engine)
 {
-	if (answer->state == ANSWER_SNAPSHOT &&
+	if (answer->state == ANSWER_SNAPSHOT && in_ledger(answer, engine) &&
 		snapshot_ask(answer->snapshot, engine->kernel, answer->since_us,
 			engine_now()))
 		answer->then(answer, engine);

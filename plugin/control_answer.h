@@ -37,6 +37,7 @@ struct answer {
 	int64_t asked_us;
 	int64_t deadline_us; /* of ANSWER_KERNEL */
 	int64_t since_us;    /* of ANSWER_SNAPSHOT: not older than that */
+	uint64_t seq; /* of ANSWER_SNAPSHOT: the ledger should have this, too */
 	struct network net;
 	bool counters; /* LISTING: with the kernel's */
 	void (*then)(struct answer *answer, struct engine *engine);
@@ -63,6 +64,8 @@ bool answer_network(struct answer *answer, struct fjson_object *request,
 	struct network *net);
 /* The kernel's word is awaited before "done". */
 void answer_await_kernel(struct answer *answer);
+/* How soon it wants to be called, though nothing happens. */
+enum { ANSWER_TICK_MS = 20 };
 /* Calls then when there is a snapshot not older than since_us. */
 void answer_await_snapshot(struct answer *answer, int64_t since_us,
 	void (*then)(struct answer *answer, struct engine *engine));

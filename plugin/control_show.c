@@ -244,8 +244,10 @@ void
 answer_why(struct answer *answer, struct fjson_object *request,
 	struct engine *engine)
 {
-	(void)engine; /* why_counted has it */
 	if (!answer_network(answer, request, &answer->net))
 		return;
+	if (!ledger_backlog(engine->ledger))
+		engine_hand_over(engine);
+	answer->seq = engine->seq;
 	answer_await_snapshot(answer, answer->asked_us, why_counted);
 }

@@ -165,6 +165,8 @@ void engine_new_kernel(struct engine *engine);
 /* Has our table deleted, and does without the helper from then on. */
 void engine_clear_kernel(struct engine *engine);
 
+/* The journal goes to the ledger now, where it would within a second. */
+void engine_hand_over(struct engine *engine);
 /* What the rates are of. */
 struct rates_counts engine_rates_counts(const struct engine *engine);
 

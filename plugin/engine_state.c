@@ -261,8 +261,8 @@ engine_open(const struct engine_options *options, struct config *config,
 	return engine;
 }
 
-static void
-hand_over(struct engine *engine)
+void
+engine_hand_over(struct engine *engine)
 {
 	uint64_t segment = journal_rotate(engine->journal);
 
@@ -276,7 +276,7 @@ engine_close(struct engine *engine)
 	if (!engine)
 		return;
 	if (engine->journal)
-		hand_over(engine);
+		engine_hand_over(engine);
 	journal_close(engine->journal);
 	ledger_close(engine->ledger);
 	kernel_free(engine->kernel);
@@ -377,7 +377,7 @@ rotate_when_due(struct engine *engine, int64_t now_us)
 	if (!size || (size < ROTATE_BYTES && age_us >= 0 && age_us < ROTATE_US))
 		return;
 	engine->rotated_us = now_us;
-	hand_over(engine);
+	engine_hand_over(engine);
 }
 
 /* The ledger was lost and begun anew: it must hold what is in force. */

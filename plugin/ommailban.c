@@ -458,7 +458,9 @@ poll_timeout(const struct loop *loop)
 	if (loop->engine->kernel)
 		kernel_ms = kernel_timeout_ms(loop->engine->kernel);
 	if (loop->owed && kernel_ms > OWED_TICK_MS)
-		return OWED_TICK_MS;
+		kernel_ms = OWED_TICK_MS;
+	if (loop->control && kernel_ms > control_timeout_ms(loop->control))
+		return control_timeout_ms(loop->control);
 	return kernel_ms;
 }
 
@@ -480,8 +482,9 @@ one_round(struct loop *loop)
 	if (loop->engine->kernel &&
 		(kernel_ready || kernel_fd(loop->engine->kernel) < 0))
 		kernel_work(loop->engine->kernel);
-	if (loop->control && (kernel_ready || any_ready(fds + POLL_CONTROL,
-						      count - POLL_CONTROL)))
+	if (loop->control &&
+		(kernel_ready || control_timeout_ms(loop->control) < TICK_MS ||
+			any_ready(fds + POLL_CONTROL, count - POLL_CONTROL)))
 		control_work(loop->control, loop->engine);
 	tick(loop);
 }
