@@ -170,11 +170,29 @@ starter_new(const char *program, bool debug)
 	_exit(0);
 }
 
+/* An answer for which nobody waited any more: its helper ends when the next is
+ * asked for, so it must not be taken for the answer to that. */
+static void
+drop_late_answers(int fd)
+{
+	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+
+	while (poll(&poll_fd, 1, 0) == 1) {
+		int passed = receive_fd(fd);
+
+		if (passed >= 0)
+			(void)close(passed);
+		else if (passed != -EAGAIN)
+			return;
+	}
+}
+
 int
 starter_ask(int fd)
 {
 	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
 
+	drop_late_answers(fd);
 	if (send(fd, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1)
 		return errno == EAGAIN ? -EAGAIN : -EPIPE;
 	if (poll(&poll_fd, 1, 1000) != 1)
