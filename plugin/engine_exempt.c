@@ -37,8 +37,10 @@ look_at_file(struct engine *engine)
 	struct stat st = {0};
 	char *error = NULL;
 
-	if (!path)
+	if (!path) {
+		engine->file_looked = false; /* one may be named again */
 		return replace(engine, EXEMPT_FILE, &nets);
+	}
 	(void)stat(path, &st); /* reading it says what is wrong */
 	if (engine->file_looked &&
 		st.st_mtim.tv_sec == engine->file_time.tv_sec &&
