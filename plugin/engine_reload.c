@@ -34,7 +34,10 @@ mix_file(uint64_t hash, int dir_fd, const char *name)
 	hash = mix(hash, (uint64_t)st.st_ino);
 	hash = mix(hash, (uint64_t)st.st_size);
 	hash = mix(hash, (uint64_t)st.st_mtim.tv_sec);
-	return mix(hash, (uint64_t)st.st_mtim.tv_nsec);
+	hash = mix(hash, (uint64_t)st.st_mtim.tv_nsec);
+	/* Whether it may be read now changes no more than this. */
+	hash = mix(hash, (uint64_t)st.st_ctim.tv_sec);
+	return mix(hash, (uint64_t)st.st_ctim.tv_nsec);
 }
 
 /* Folders are read in no order, so their files are added up. */
@@ -76,6 +79,13 @@ keep_old(struct engine *engine, char *error)
 	return engine->reload_error;
 }
 
+/* Each may be NULL: none is named. */
+static bool
+same_name(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
 static char *
 fixed_at_start(const struct config *old, const struct config *new)
 {
@@ -85,6 +95,11 @@ fixed_at_start(const struct config *old, const struct config *new)
 		return xstrdup("control: takes effect when rsyslog restarts");
 	if (strcmp(old->helper, new->helper))
 		return xstrdup("helper: takes effect when rsyslog restarts");
+	if (!same_name(old->group, new->group))
+		return xstrdup("group: takes effect when rsyslog restarts");
+	if (!same_name(old->read_group, new->read_group))
+		return xstrdup(
+			"read_group: takes effect when rsyslog restarts");
 	return NULL;
 }
 
@@ -118,6 +133,7 @@ take_config(struct engine *engine, struct config *config, struct rules *rules)
 	config_free(engine->config);
 	engine->rules = rules;
 	engine->config = config;
+	engine->file_looked = false; /* it may be another file */
 	engine->reload_error[0] = '\0';
 	ledger_limit(engine->ledger, &limits);
 	(void)engine_gather_exempt(engine);
