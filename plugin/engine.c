@@ -409,16 +409,17 @@ record_lift(struct engine *engine, const struct network *net, const char *by)
 		.time_us = engine_now(),
 		.net = *net,
 		.by = engine_span(by)};
-	char text[NETWORK_STRLEN];
 
 	journal_add(engine->journal, &record);
-	log_info("unban client=%s by=\"%s\"", network_format(net, text), by);
+	if (engine->kernel)
+		kernel_lift(engine->kernel, net);
 }
 
 int
 engine_unban(struct engine *engine, const struct network *net, const char *by)
 {
 	struct network client = *net;
+	char text[NETWORK_STRLEN];
 
 	/* Who names an address means the client that it belongs to. */
 	if (!judge_unban(engine->judge, &client)) {
@@ -427,29 +428,27 @@ engine_unban(struct engine *engine, const struct network *net, const char *by)
 			return -ENOENT;
 	}
 	record_lift(engine, &client, by);
-	if (engine->kernel)
-		kernel_lift(engine->kernel, &client);
+	log_info(
+		"unban client=%s by=\"%s\"", network_format(&client, text), by);
 	return 0;
 }
 
+/* A line of log for each would take longer than all the rest. */
 size_t
 engine_unban_all(struct engine *engine, const char *by)
 {
 	const struct ban *ban;
-	size_t count = 0, before;
+	size_t count = 0, cursor = 0;
 
-	/* Taking one away may move others past the cursor: go round until
-	 * none is left. */
-	do {
-		size_t cursor = 0;
+	while ((ban = judge_next_ban(engine->judge, &cursor))) {
+		struct network net = ban->net;
 
-		before = count;
-		while ((ban = judge_next_ban(engine->judge, &cursor))) {
-			struct network net = ban->net;
-
-			if (engine_unban(engine, &net, by) == 0)
-				count++;
-		}
-	} while (count != before);
+		if (!judge_unban(engine->judge, &net))
+			continue;
+		record_lift(engine, &net, by);
+		count++;
+	}
+	if (count)
+		log_info("unban all=%zu by=\"%s\"", count, by);
 	return count;
 }

@@ -88,7 +88,6 @@ engine_apply_exempt(struct engine *engine)
 		struct network net = ban->net;
 
 		(void)engine_unban(engine, &net, "exempt");
-		cursor = 0;
 	}
 	if (engine->kernel)
 		kernel_configure(engine->kernel, &engine->config->options,
