@@ -10,6 +10,7 @@
  *   dropped, which takes longer
  *   {"request":"why","address":"203.0.113.7"}
  *   {"request":"import","source":"blacklist","for_s":-1,"addresses":["..",..]}
+ *   where an address with a time of its own is ["..",3600]
  *   {"request":"exempts"}
  *   {"request":"exempt","address":"192.0.2.0/24","for_s":-1,"reason":"office"}
  *   {"request":"unexempt","address":"192.0.2.0/24"}

@@ -127,18 +127,36 @@ struct importing {
 	size_t banned, known, exempt, wide, bad;
 };
 
+/* "ADDRESS", or ["ADDRESS", for_s] where it has a time of its own. */
+static struct fjson_object *
+import_time(struct fjson_object *value, int64_t *until_us)
+{
+	int64_t for_s;
+
+	if (!fjson_object_is_type(value, fjson_type_array) ||
+		fjson_object_array_length(value) != 2)
+		return value;
+	for_s = fjson_object_get_int64(fjson_object_array_get_idx(value, 1));
+	if (for_s == 0 || for_s < -1 || for_s > DURATION_MAX_S)
+		return NULL;
+	*until_us = for_s < 0 ? BAN_PERMANENT : engine_now() + for_s * US;
+	return fjson_object_array_get_idx(value, 0);
+}
+
 static void
 import_one(struct importing *importing, struct fjson_object *value)
 {
+	struct engine_import import = importing->import;
 	struct network net;
 	const char *why;
 	int rc = -EBADMSG;
 
-	if (fjson_object_is_type(value, fjson_type_string) &&
+	value = import_time(value, &import.until_us);
+	if (value && fjson_object_is_type(value, fjson_type_string) &&
 		network_parse(fjson_object_get_string(value),
 			(size_t)fjson_object_get_string_len(value), &net,
 			&why) == 0)
-		rc = engine_import(importing->engine, &net, &importing->import);
+		rc = engine_import(importing->engine, &net, &import);
 	if (rc == 0)
 		importing->banned++;
 	else if (rc == -EALREADY)
