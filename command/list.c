@@ -77,6 +77,9 @@ list_load(struct list *list, const struct arguments *arguments, bool counters)
 	if (counters)
 		fjson_object_object_add(
 			request, "counters", fjson_object_new_boolean(1));
+	if (arguments->sort && !strcmp(arguments->sort, "packets"))
+		fjson_object_object_add(
+			request, "insist", fjson_object_new_boolean(1));
 	status = ask_if_running(arguments, request, add, list);
 	if (status == STATUS_NOT_RUNNING)
 		status = load_from_ledger(list, arguments);

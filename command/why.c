@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "command/command.h"
+#include "command/in_kernel.h"
 #include "command/past.h"
 #include "common/xalloc.h"
 
@@ -66,6 +67,30 @@ without_ommailban(const struct arguments *arguments, struct network net)
 	add_text(why, "state", config->state);
 	config_free(config);
 	return why;
+}
+
+/* Where ommailban could not tell. */
+static void
+ask_nft(struct fjson_object *why)
+{
+	struct network client = network_from(member_text(why, "client"));
+	struct in_kernel in_kernel;
+	int rc;
+
+	if (member(why, "in_kernel") ||
+		!strcmp(member_text(why, "mode"), "observe"))
+		return;
+	rc = in_kernel_look(&client, &in_kernel);
+	if (rc < 0) {
+		add_text(why, "kernel_unknown", strerror(-rc));
+		return;
+	}
+	fjson_object_object_add(
+		why, "in_kernel", fjson_object_new_boolean(in_kernel.found));
+	if (!in_kernel.counted)
+		return;
+	add_number(why, "packets", in_kernel.packets);
+	add_number(why, "bytes", in_kernel.bytes);
 }
 
 /* When its counting began anew at the latest: a ban, or its end by hand. */
@@ -237,6 +262,7 @@ command_why(const struct arguments *arguments)
 		why = without_ommailban(arguments, network_from(word));
 	fjson_object_object_add(
 		why, "running", fjson_object_new_boolean(running));
+	ask_nft(why);
 	add_past(arguments, why);
 	add_commands(why);
 	known = anything(why);

@@ -92,22 +92,24 @@ print_kernel(struct fjson_object *why)
 {
 	char bytes[SHOW_TIME_LEN];
 
-	if (!member_flag(why, "running"))
-		(void)puts("  kernel     not asked: ommailban is not running; "
-			   "nft list table inet mailban");
-	else if (!strcmp(member_text(why, "mode"), "observe"))
+	if (!strcmp(member_text(why, "mode"), "observe"))
 		(void)puts("  kernel     drops nobody: mode is observe");
 	else if (!member(why, "in_kernel"))
-		(void)printf("  kernel     does not answer: %s\n",
+		(void)printf(
+			"  kernel     could not be asked: %s; see nft list "
+			"table inet mailban\n",
 			member_text(why, "kernel_unknown"));
+	else if (member_flag(why, "in_kernel") && !member(why, "packets"))
+		(void)puts("  kernel     in force");
 	else if (member_flag(why, "in_kernel"))
 		(void)printf("  kernel     in force, %" PRId64
 			     " packets dropped (%s)\n",
 			member_number(why, "packets"),
 			show_bytes(member_number(why, "bytes"), bytes));
 	else
-		(void)printf("  kernel     %s; drops nothing from it\n",
-			member_text(why, "kernel"));
+		(void)printf("  kernel     drops nothing from it%s%s\n",
+			member_text(why, "kernel_trouble")[0] ? "; " : "",
+			member_text(why, "kernel_trouble"));
 }
 
 static void

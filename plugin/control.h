@@ -7,7 +7,8 @@
  *   {"request":"reload"}   {"request":"off"}   {"request":"on"}
  *   {"request":"ban","address":"203.0.113.0/24","for_s":3600}  (-1: for ever)
  *   {"request":"list","counters":true}: with the packets that the kernel
- *   dropped, which takes longer
+ *   dropped; of more than 20,000 bans only with "insist":true, because no ban
+ *   is made while the kernel lists them
  *   {"request":"why","address":"203.0.113.7"}
  *   {"request":"import","source":"blacklist","for_s":-1,"addresses":["..",..]}
  *   where an address with a time of its own is ["..",3600]

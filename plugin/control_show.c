@@ -2,6 +2,7 @@
 /*
  * The requests that only look.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,9 +14,9 @@
 enum {
 	/* A list goes out in pieces of so many bans. */
 	LIST_PIECE = 256,
-	/* What the kernel has is listed for status only up to so many bans:
-	 * mailban-nft makes no ban meanwhile. */
-	STATUS_LIST_MAX = 20000,
+	/* What the kernel has is listed only up to so many bans, unless it is
+	 * insisted on: mailban-nft makes no ban meanwhile. */
+	LIST_MAX = 20000,
 	STATUS_AGE_US = 2000000,
 };
 
@@ -76,10 +77,14 @@ answer_list(struct answer *answer, struct fjson_object *request,
 	struct engine *engine)
 {
 	struct fjson_object *value = NULL;
+	bool wanted = fjson_object_object_get_ex(request, "counters", &value) &&
+		      fjson_object_get_boolean(value);
 
-	if (engine->kernel &&
-		fjson_object_object_get_ex(request, "counters", &value) &&
-		fjson_object_get_boolean(value))
+	if (judge_ban_count(engine->judge) > LIST_MAX &&
+		!(fjson_object_object_get_ex(request, "insist", &value) &&
+			fjson_object_get_boolean(value)))
+		wanted = false;
+	if (engine->kernel && wanted)
 		answer_await_snapshot(
 			answer, answer->asked_us - STATUS_AGE_US, list_counted);
 	else
@@ -151,7 +156,7 @@ answer_status(struct answer *answer, struct fjson_object *request,
 {
 	(void)request; /* says no more */
 	if (engine->kernel && kernel_state(engine->kernel) == KERNEL_UP &&
-		judge_ban_count(engine->judge) <= STATUS_LIST_MAX) {
+		judge_ban_count(engine->judge) <= LIST_MAX) {
 		answer_await_snapshot(answer, answer->asked_us - STATUS_AGE_US,
 			status_counted);
 		return;
@@ -184,7 +189,9 @@ static void
 put_kernel(struct fjson_object *object, const struct answer *answer,
 	const struct engine *engine, const struct ban *ban)
 {
-	int status = snapshot_status(answer->snapshot);
+	int status = judge_ban_count(engine->judge) > LIST_MAX
+			     ? -E2BIG
+			     : snapshot_status(answer->snapshot);
 	const struct wire_item *item =
 		ban ? snapshot_find(answer->snapshot, &ban->net) : NULL;
 
@@ -249,5 +256,9 @@ answer_why(struct answer *answer, struct fjson_object *request,
 	if (!ledger_backlog(engine->ledger))
 		engine_hand_over(engine);
 	answer->seq = engine->seq;
-	answer_await_snapshot(answer, answer->asked_us, why_counted);
+	/* Of too many, none that is new. */
+	answer_await_snapshot(answer,
+		judge_ban_count(engine->judge) > LIST_MAX ? INT64_MIN
+							  : answer->asked_us,
+		why_counted);
 }
