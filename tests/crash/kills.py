@@ -50,72 +50,69 @@ def kill_pid(pid):
 
 
 class Witness:
-    """Reads the files of rsyslogd's queue while they are written."""
+    """Reads the files of rsyslogd's queue while they are written, as far as
+    its state file (.qi) says that they are valid. What is behind that when it
+    is killed was not in the queue yet, and is written over later."""
     END = b">End\n.\n"
 
     def __init__(self, folder, queue):
         self.folder, self.queue = folder, queue
-        self.files = {}  # name: [file, offset, rest, {id: end}]
+        self.files = {}  # name: [file, offset up to which it has been read]
         self.noted = set()
         self.not_noted = set()
         self.no_state = 0
+
+    def _state(self):
+        """Number of the file being written and how far it is valid."""
+        try:
+            with open(os.path.join(self.folder, self.queue + ".qi"), "rb") as f:
+                text = f.read()
+        except OSError:
+            return None, 0
+        number = re.search(rb"iCurrFNum:\d+:\d+:(\d+):\n", text)
+        offset = re.search(rb"iCurrOffs:\d+:\d+:(\d+):\n", text)
+        if not number or not offset:  # it is being written
+            return None, 0
+        return "%s.%08d" % (self.queue, int(number.group(1))), \
+            int(offset.group(1))
 
     def read(self):
         pattern = re.compile(re.escape(self.queue) + r"\.\d+$")
         for name in os.listdir(self.folder):
             if name not in self.files and pattern.match(name):
-                path = os.path.join(self.folder, name)
                 # Kept open, it can be read when it has been deleted.
-                self.files[name] = [open(path, "rb"), 0, b"", {}]
-        for entry in self.files.values():
-            self._read_on(entry)
+                self.files[name] = [open(os.path.join(self.folder, name),
+                                         "rb"), 0]
+        current, valid = self._state()
+        if not current:
+            return False
+        for name, entry in self.files.items():
+            if name <= current:
+                self._read_on(entry, valid if name == current else None)
+        return True
 
-    def _read_on(self, entry):
-        entry[0].seek(entry[1] + len(entry[2]))
-        data = entry[2] + entry[0].read()
-        while True:
-            end = data.find(self.END)
-            if end < 0:
-                break
-            end += len(self.END)
-            entry[1] += end
-            found = ID.search(data[:end])
-            if found:
-                entry[3][int(found.group(1))] = entry[1]
-            data = data[end:]
-        entry[2] = data
-
-    def _state(self):
-        """Number of the file being written and how far it is valid."""
-        with open(os.path.join(self.folder, self.queue + ".qi"), "rb") as f:
-            text = f.read()
-        number = re.search(rb"iCurrFNum:\d+:\d+:(\d+)", text).group(1)
-        offset = re.search(rb"iCurrOffs:\d+:\d+:(\d+)", text).group(1)
-        return "%s.%08d" % (self.queue, int(number)), int(offset)
+    def _read_on(self, entry, valid):
+        entry[0].seek(entry[1])
+        data = entry[0].read() if valid is None else \
+            entry[0].read(max(0, valid - entry[1]))
+        end = data.rfind(self.END)
+        if end < 0:
+            return
+        entry[1] += end + len(self.END)
+        self.noted.update(int(n) for n in ID.findall(data[:end]))
 
     def cut(self):
-        """rsyslogd was killed: what its state file does not know is not in
-        the queue, though it may be in the file."""
-        self.read()
-        try:
-            current, offset = self._state()
-        except (OSError, AttributeError):
+        """rsyslogd has been killed."""
+        if not self.read():
             self.no_state += 1
             return
-        for name, entry in self.files.items():
-            for number, end in entry[3].items():
-                if name > current or (name == current and end > offset):
-                    self.not_noted.add(number)
-                else:
-                    self.noted.add(number)
-        if current in self.files:
-            self.files[current][1:] = [offset, b"", {}]
-        self.not_noted -= self.noted
+        for entry in self.files.values():
+            entry[0].seek(entry[1])
+            self.not_noted.update(
+                int(n) for n in ID.findall(entry[0].read()))
 
     def finish(self):
         self.read()
-        for entry in self.files.values():
-            self.noted.update(entry[3])
         self.not_noted -= self.noted
 
 

@@ -167,8 +167,8 @@ check "and changes nothing" as_before
 kill -KILL "$(pids_of $mailban_nft)"
 held "mailban-nft killed"
 stop_rsyslog
-check "rsyslogd stopped: no process of mailban is left" within 3 test -z \
-	"$(pids_of $ommailban)$(pids_of $mailban_nft)"
+no_process() { [ -z "$(pids_of $ommailban)$(pids_of $mailban_nft)" ]; }
+check "rsyslogd stopped: no process of mailban is left" within 3 no_process
 held "rsyslogd stopped"
 start_mailban
 check_soon "rsyslogd started: ommailban is there" 10 mailban_ready
