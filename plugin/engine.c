@@ -171,6 +171,26 @@ take_network_ban(struct engine *engine, const struct ban *ban, const char *rule)
 }
 
 static void
+take_bans(struct engine *engine, const struct judgement *judgement,
+	const char *rule)
+{
+	if (judgement->verdict == VERDICT_BAN)
+		take_ban(engine, &judgement->ban, rule);
+	if (judgement->network_banned)
+		take_network_ban(engine, &judgement->network, rule);
+}
+
+void
+engine_judge_again(
+	struct engine *engine, const struct offence *offence, const char *rule)
+{
+	struct judgement judgement;
+
+	judge_offence(engine->judge, offence, &judgement);
+	take_bans(engine, &judgement, rule);
+}
+
+static void
 tell_user_attacked(
 	struct engine *engine, const struct match *match, uint32_t clients)
 {
@@ -183,9 +203,21 @@ tell_user_attacked(
 		clients);
 }
 
+/* What rsyslog sends again has the time that it had, whatever was made of it.
+ */
+static struct digest
+digest_as_sent(const struct engine *engine, const struct message *message,
+	int64_t sent_us)
+{
+	struct message sent = *message;
+
+	sent.time_us = sent_us;
+	return digest_of(&sent, &engine->key);
+}
+
 static void
 charge(struct engine *engine, const struct message *message,
-	const struct match *match)
+	const struct match *match, int64_t sent_us)
 {
 	struct offence offence = {.addr = match->addr,
 		.class = match->class,
@@ -213,7 +245,7 @@ charge(struct engine *engine, const struct message *message,
 		engine->count.banned++;
 		return;
 	}
-	digest = digest_of(message, &engine->key);
+	digest = digest_as_sent(engine, message, sent_us);
 	if (seen_before(engine, message, &digest)) {
 		engine->count.duplicates++;
 		return;
@@ -232,12 +264,9 @@ charge(struct engine *engine, const struct message *message,
 		judgement.verdict == VERDICT_EXCUSED ? 0 : offence.count);
 	if (judgement.verdict != VERDICT_EXCUSED)
 		engine->count.offences++;
-	if (judgement.verdict == VERDICT_BAN)
-		take_ban(engine, &judgement.ban, match->rule->name);
 	if (judgement.user_attacked)
 		tell_user_attacked(engine, match, judgement.user_clients);
-	if (judgement.network_banned)
-		take_network_ban(engine, &judgement.network, match->rule->name);
+	take_bans(engine, &judgement, match->rule->name);
 }
 
 /* Any local user can write to /dev/log as whoever he likes. Where rsyslog was
@@ -271,9 +300,11 @@ take_login(struct engine *engine, const struct message *message,
 		.host = message->host,
 		.tag = message->tag};
 
-	(void)judge_login(
+	uint32_t forgiven = judge_login(
 		engine->judge, &match->addr, &match->user, message->time_us);
-	if (!correlate_login(engine->correlate, message, match))
+
+	/* What it forgave is to be forgiven after a restart, too. */
+	if (!correlate_login(engine->correlate, message, match) && !forgiven)
 		return;
 	record.seq = ++engine->seq;
 	journal_add(engine->journal, &record);
@@ -286,6 +317,7 @@ engine_message(
 	struct message_peek peek;
 	struct message message;
 	struct match match;
+	int64_t sent_us;
 
 	engine->count.lines++;
 	/* Most messages are of no interest to any rule, which can be told
@@ -303,6 +335,12 @@ engine_message(
 	}
 	if (message.own)
 		return;
+	/* rsyslog's clock is ours: what it received later than now it received
+	 * before the clock was set back. Taken at its word it would hold up
+	 * time for all others, and its ban would last as much longer. */
+	sent_us = message.time_us;
+	if (message.time_us > now_us)
+		message.time_us = now_us;
 	engine->last_message_us = now_us;
 	if (!may_speak(engine->config, message.uid)) {
 		engine->count.untrusted++;
@@ -322,7 +360,7 @@ engine_message(
 		engine->count.no_address++;
 		return;
 	}
-	charge(engine, &message, &match);
+	charge(engine, &message, &match, sent_us);
 }
 
 int

@@ -144,6 +144,9 @@ int engine_unexempt(
 /* --- between engine*.c --- */
 
 struct span engine_span(const char *text); /* NULL: empty */
+/* The last offence that was written down, and no ban behind it. */
+void engine_judge_again(
+	struct engine *engine, const struct offence *offence, const char *rule);
 /* The configuration's, with what is exempt now; borrowed from both. */
 struct judge_settings engine_judge_settings(const struct engine *engine);
 /* Gathers and applies, when it is time again. */

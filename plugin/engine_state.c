@@ -101,49 +101,98 @@ restore_exempt(struct engine *engine, const struct record *record)
 	free(reason);
 }
 
-static void
-restore(const struct record *record, void *arg)
+/* The last offence waits for what follows it. When nothing does, a crash may
+ * have come between it and the ban that it led to: rsyslog sends the message
+ * again, and it would be no more than seen before. */
+struct restoring {
+	struct engine *engine;
+	bool waits;
+	struct offence last;
+	char user[RECORD_NAME_MAX], password[RECORD_NAME_MAX];
+	char rule[RECORD_NAME_MAX + 1];
+};
+
+static struct span
+keep_text(char *room, struct span text)
 {
-	struct engine *engine = arg;
-	struct judge *judge = engine->judge;
-	struct offence offence = {.addr = record->addr,
+	size_t len = text.len < RECORD_NAME_MAX ? text.len : RECORD_NAME_MAX;
+
+	if (len)
+		(void)memcpy(room, text.text, len);
+	return (struct span){room, len};
+}
+
+static void
+recall_last(struct restoring *restoring)
+{
+	if (restoring->waits)
+		judge_recall(restoring->engine->judge, &restoring->last);
+	restoring->waits = false;
+}
+
+static void
+restore_offence(struct restoring *restoring, const struct record *record)
+{
+	struct engine *engine = restoring->engine;
+	struct span rule = keep_text(restoring->rule, record->rule);
+
+	/* What could not be taken over yet the ledger does not know. */
+	if (record->seq > ledger_durable_seq(engine->ledger))
+		digest_set_add(engine->seen, &record->digest,
+			record->time_us > record->reported_us
+				? record->time_us
+				: record->reported_us,
+			record->seq);
+	if (!record->counted)
+		return;
+	restoring->rule[rule.len] = '\0';
+	restoring->waits = true;
+	restoring->last = (struct offence){.addr = record->addr,
 		.class = record->class,
 		.time_us = record->time_us,
 		.count = record->count,
 		.weight_percent = record->weight_percent,
-		.user = record->user,
-		.password = record->password,
+		.user = keep_text(restoring->user, record->user),
+		.password = keep_text(restoring->password, record->password),
 		.unknown_user = record->unknown_user};
+}
+
+static void
+restore_ban(struct engine *engine, const struct record *record)
+{
 	struct ban ban = {.net = record->net,
 		.from_us = record->time_us,
 		.until_us = record->until_us,
 		.class = record->class,
 		.count = record->count,
-		.level = record->level};
+		.level = record->level,
+		.observed =
+			record->class < CLASS_OFFENCES &&
+			engine->config->judge.policy[record->class].observe};
 
+	judge_ban(engine->judge, &ban);
+}
+
+static void
+restore(const struct record *record, void *arg)
+{
+	struct restoring *restoring = arg;
+	struct engine *engine = restoring->engine;
+
+	recall_last(restoring);
 	switch (record->type) {
 	case RECORD_OFFENCE:
-		judge_recall(judge, &offence);
-		/* What could not be taken over yet the ledger does not know. */
-		if (record->seq > ledger_durable_seq(engine->ledger))
-			digest_set_add(engine->seen, &record->digest,
-				record->time_us > record->reported_us
-					? record->time_us
-					: record->reported_us,
-				record->seq);
+		restore_offence(restoring, record);
 		break;
 	case RECORD_BAN:
-		ban.observed =
-			record->class < CLASS_OFFENCES &&
-			engine->config->judge.policy[record->class].observe;
-		judge_ban(judge, &ban);
+		restore_ban(engine, record);
 		break;
 	case RECORD_LIFT:
-		(void)judge_unban(judge, &record->net);
+		(void)judge_unban(engine->judge, &record->net);
 		break;
 	case RECORD_LOGIN:
-		(void)judge_login(
-			judge, &record->addr, &record->user, record->time_us);
+		(void)judge_login(engine->judge, &record->addr, &record->user,
+			record->time_us);
 		break;
 	case RECORD_EXEMPT:
 	case RECORD_UNEXEMPT:
@@ -199,6 +248,7 @@ static int
 restore_all(struct engine *engine, char **error)
 {
 	int64_t now_us = engine_now();
+	struct restoring restoring = {.engine = engine};
 	struct judge_settings settings;
 	struct judge_reach reach;
 	int rc;
@@ -213,7 +263,7 @@ restore_all(struct engine *engine, char **error)
 			.offences_us = now_us - reach.offences_us,
 			.bans_us = now_us - reach.bans_us,
 			.logins_us = now_us - reach.logins_us},
-		restore, engine);
+		restore, &restoring);
 	/* A corrupt one was moved aside, and said so: what could be read is
 	 * true. */
 	if (rc < 0 && rc != -EUCLEAN) {
@@ -221,6 +271,8 @@ restore_all(struct engine *engine, char **error)
 			engine->config->state, strerror(-rc));
 		return rc;
 	}
+	if (restoring.waits)
+		engine_judge_again(engine, &restoring.last, restoring.rule);
 	judge_restored(engine->judge, now_us);
 	engine_apply_exempt(engine);
 	return ledger_start(engine->ledger);
