@@ -42,7 +42,8 @@ check_equal "mail and the start message come through, nothing else" 3 \
 	"$(wc -l <$got)"
 check "each is one JSON object with exactly these keys" python3 - $got <<-'END'
 	import json, re, sys
-	keys = ["time", "reported", "host", "from", "tag", "msg"]
+	keys = ["time", "reported", "host", "from", "uid", "journal_uid", "tag",
+	        "msg"]
 	date = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)$"
 	for line in open(sys.argv[1], errors="surrogateescape"):
 	    item = json.loads(line)
