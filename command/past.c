@@ -242,7 +242,7 @@ past_users(struct past *past, const struct network *net)
 		" sum(count) AS count, max(time_us) / 1000000 AS last"
 		" FROM offence WHERE client_key BETWEEN ?1 AND ?2"
 		" AND user IS NOT NULL AND user != ''"
-		" GROUP BY 1, 2, 3 ORDER BY count DESC, last DESC LIMIT 20",
+		" GROUP BY 1, 2, 3 ORDER BY count DESC, last DESC LIMIT 10",
 		net, 0);
 }
 
