@@ -158,8 +158,8 @@ int
 talk_request(struct talk *talk, struct fjson_object *request,
 	void (*each)(struct fjson_object *, void *), void *arg)
 {
-	const char *text = fjson_object_to_json_string_ext(
-		request, FJSON_TO_STRING_PLAIN);
+	const char *text =
+		fjson_object_to_json_string_ext(request, FJSON_TO_STRING_PLAIN);
 
 	/* What could not be sent shows in the answer that does not come. */
 	if (send_all(talk->fd, text, strlen(text)))

@@ -4,7 +4,6 @@
  * tables are in commands.c.
  */
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,20 +11,6 @@
 #include "common/log.h"
 
 enum { OPTIONS_MAX = 32, LINES_MAX = 100000 };
-
-int
-complain(int status, const char *format, ...)
-{
-	va_list args;
-
-	(void)fflush(stdout);
-	(void)fputs("mailban: ", stderr);
-	va_start(args, format);
-	(void)vfprintf(stderr, format, args);
-	va_end(args);
-	(void)fputc('\n', stderr);
-	return status;
-}
 
 static int
 unknown(const char *word)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Answers and requests as JSON objects: their members, and how they are put
- * together. Text from a log is made safe where it is put in.
+ * Complaints; answers and requests as JSON objects: their members, and how they
+ * are put together. Text from a log is made safe where it is put in.
  */
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,20 @@
 #include "common/duration.h"
 #include "common/log.h"
 #include "common/xalloc.h"
+
+int
+complain(int status, const char *format, ...)
+{
+	va_list args;
+
+	(void)fflush(stdout);
+	(void)fputs("mailban: ", stderr);
+	va_start(args, format);
+	(void)vfprintf(stderr, format, args);
+	va_end(args);
+	(void)fputc('\n', stderr);
+	return status;
+}
 
 const char *
 member_text(struct fjson_object *object, const char *key)

@@ -10,7 +10,7 @@
 #include "command/report.h"
 #include "command/show.h"
 
-enum { CHART_WIDTH = 720, CHART_HEIGHT = 120, LEFT = 48, FOOT = 22 };
+enum { CHART_WIDTH = 720, CHART_HEIGHT = 120, LEFT = 62, FOOT = 28 };
 
 static const char head[] =
 	"<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta "
@@ -43,9 +43,10 @@ static const char head[] =
 	".tables{display:grid;grid-template-columns:repeat(auto-fit,"
 	"minmax(min(100%,400px),1fr));gap:16px;align-items:start}\n"
 	".tables .card{margin:0}\n"
-	"svg{display:block;width:100%;height:auto}\n"
+	"svg{display:block;width:100%;height:auto;overflow:visible}\n"
 	"svg text{fill:var(--soft);font:11px system-ui,sans-serif}\n"
 	"svg .rule{stroke:var(--line)}\n"
+	"@media(max-width:600px){svg text{font-size:19px}.odd{display:none}}\n"
 	".offences{fill:var(--offence)}.bans{fill:var(--ban)}\n"
 	"table{border-collapse:collapse;width:100%;font-size:14px}\n"
 	"th{color:var(--soft);font-weight:500;text-align:left}\n"
@@ -150,6 +151,7 @@ bar(FILE *to, struct fjson_object *report, int at, int count, const char *key,
 	double step = (double)(CHART_WIDTH - LEFT) / count;
 	double height = (double)value * (CHART_HEIGHT - 8) / (double)most;
 	double x = LEFT + step * at;
+	int apart = (count + 6) / 7;
 	char label[16];
 
 	report_label(report, at, label);
@@ -160,10 +162,11 @@ bar(FILE *to, struct fjson_object *report, int at, int count, const char *key,
 			"%" PRId64 " %s</title></rect>\n",
 			key, x + step * 0.12, CHART_HEIGHT - height,
 			step * 0.76, height, label, value, key);
-	/* Some seven labels, whatever the number of bars. */
-	if (at % ((count + 6) / 7) == 0)
-		(void)fprintf(to, "<text x=\"%.1f\" y=\"%d\">%s</text>\n",
-			x + step * 0.12, CHART_HEIGHT + FOOT - 6, label);
+	/* Some seven labels, whatever the number of bars; half on a phone. */
+	if (at % apart == 0)
+		(void)fprintf(to, "<text%s x=\"%.1f\" y=\"%d\">%s</text>\n",
+			at / apart % 2 ? " class=\"odd\"" : "", x + step * 0.12,
+			CHART_HEIGHT + FOOT - 6, label);
 }
 
 static void
