@@ -17,7 +17,10 @@ enum {
 	/* What the kernel has is listed only up to so many bans, unless it is
 	 * insisted on: mailban-nft makes no ban meanwhile. */
 	LIST_MAX = 20000,
-	STATUS_AGE_US = 2000000,
+	/* Up to so many it is done for each who asks; then an older one
+	 * does. */
+	LIST_CHEAP = 1000,
+	LIST_AGE_US = 2000000,
 };
 
 /* --- list --- */
@@ -64,6 +67,15 @@ answer_list_more(struct answer *answer, struct engine *engine)
 	}
 }
 
+/* Not older than that. */
+static int64_t
+snapshot_since(const struct answer *answer, const struct engine *engine)
+{
+	return judge_ban_count(engine->judge) > LIST_CHEAP
+		       ? answer->asked_us - LIST_AGE_US
+		       : answer->asked_us;
+}
+
 static void
 list_counted(struct answer *answer, struct engine *engine)
 {
@@ -86,7 +98,7 @@ answer_list(struct answer *answer, struct fjson_object *request,
 		wanted = false;
 	if (engine->kernel && wanted)
 		answer_await_snapshot(
-			answer, answer->asked_us - STATUS_AGE_US, list_counted);
+			answer, snapshot_since(answer, engine), list_counted);
 	else
 		answer->state = ANSWER_LISTING;
 }
@@ -157,8 +169,8 @@ answer_status(struct answer *answer, struct fjson_object *request,
 	(void)request; /* says no more */
 	if (engine->kernel && kernel_state(engine->kernel) == KERNEL_UP &&
 		judge_ban_count(engine->judge) <= LIST_MAX) {
-		answer_await_snapshot(answer, answer->asked_us - STATUS_AGE_US,
-			status_counted);
+		answer_await_snapshot(
+			answer, snapshot_since(answer, engine), status_counted);
 		return;
 	}
 	answer_put(answer, control_status(engine, NULL));
