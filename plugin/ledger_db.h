@@ -144,9 +144,10 @@ int ledger_connect_reader(struct ledger *ledger);
 /* The file is corrupt: moves it aside and begins a new one. */
 int ledger_begin_anew(struct ledger *ledger);
 /* Sees whether the files are still there under their names; when not, writes
- * what the deleted ones hold into a new one in their place. */
+ * what the deleted ones hold into a new one in their place. What somebody else
+ * wrote into them is checked, which takes reading all of it. */
 int ledger_check_files(struct ledger *ledger);
-/* Notes them as they are, after a write of ours. */
+/* Notes them as they are, after each write of ours: it is nobody else's. */
 void ledger_note_files(struct ledger *ledger);
 
 /* ledger_takeover.c: takes the segments up to last, in order, until deadline_ms

@@ -343,6 +343,7 @@ compare_files(struct ledger *ledger)
 {
 	struct ledger_db is = {.sqlite = NULL};
 	const struct ledger_db *was = &ledger->db;
+	int rc;
 
 	if (ledger_db_look(&is, ledger->path) < 0 ||
 		!same_file(&is.file, &was->file) ||
@@ -351,7 +352,9 @@ compare_files(struct ledger *ledger)
 	if (same_content(&is.file, &was->file) &&
 		same_content(&is.wal, &was->wal))
 		return 0;
-	return verify(ledger, ledger->path);
+	if ((rc = verify(ledger, ledger->path)) == 0)
+		ledger_note_files(ledger);
+	return rc;
 }
 
 void

@@ -365,6 +365,7 @@ ledger_take_segments(struct ledger *ledger, uint64_t last, int64_t deadline_ms)
 		if ((rc = take_segment(ledger, numbers[taken])) < 0)
 			break;
 		atomic_store(&ledger->backlog, count - taken - 1);
+		ledger_note_files(ledger);
 		publish(ledger);
 	}
 	free(numbers);

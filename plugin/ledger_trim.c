@@ -111,6 +111,8 @@ ledger_trim(struct ledger *ledger, const struct ledger_limits *limits,
 		ledger, now_us - limits->age_us, used > allowed, &removed);
 	if ((rc = ledger_end(db, rc)) < 0)
 		return rc;
+	if (removed)
+		ledger_note_files(ledger);
 	report_size(ledger, limits->size_bytes, used > allowed && removed == 0);
 	if (removed >= 100)
 		return 1;
@@ -118,5 +120,6 @@ ledger_trim(struct ledger *ledger, const struct ledger_limits *limits,
 		(size.pages <= allowed || size.free_pages == 0))
 		return 0;
 	rc = ledger_run(db, LEDGER_VACUUM);
+	ledger_note_files(ledger);
 	return rc < 0 ? rc : 1;
 }

@@ -28,6 +28,7 @@
 
 /* Of sqlite3_step's calls from now on: the one that fails or kills. */
 static _Atomic int step_calls, fail_at, fail_times, kill_at;
+static _Atomic int full_checks; /* of the whole ledger */
 static int fail_code;
 static bool fail_after; /* it was done, and is said to have failed */
 
@@ -39,6 +40,8 @@ __wrap_sqlite3_step(sqlite3_stmt *statement)
 {
 	int call = atomic_fetch_add(&step_calls, 1) + 1;
 
+	if (strstr(sqlite3_sql(statement), "quick_check"))
+		full_checks++;
 	if (kill_at && call == kill_at)
 		_exit(9);
 	if (!fail_at || call < fail_at || call >= fail_at + fail_times)
@@ -540,6 +543,23 @@ has_knows_what_was_taken(void **state)
 	assert_int_equal(ledger_has(f->ledger, &unknown.digest), 0);
 	assert_int_equal(ledger_durable_seq(f->ledger), 1);
 	assert_int_equal(segments(f), 1);
+}
+
+/* That takes time in proportion to all it holds. */
+static void
+own_writes_need_no_check(void **state)
+{
+	struct fixture *f = *state;
+
+	full_checks = 0;
+	assert_int_equal(ledger_start(f->ledger), 0);
+	for (uint64_t seq = 1; seq <= 5; seq++) {
+		append(f, offence_of(seq, 1, NOW));
+		hand_over(f);
+		assert_true(wait_until(f, is_taken));
+	}
+	close_both(f);
+	assert_int_equal(full_checks, 0);
 }
 
 static void
@@ -1238,6 +1258,7 @@ main(void)
 		TEST(restore_gives_logins_and_exempts),
 		TEST(restore_gives_the_same_record),
 		TEST(has_knows_what_was_taken),
+		TEST(own_writes_need_no_check),
 		TEST(close_takes_what_was_handed_over),
 		cmocka_unit_test(any_step_full),
 		cmocka_unit_test(any_step_io_error),
