@@ -211,10 +211,28 @@ first_of(struct fjson_object *rows)
 	return row;
 }
 
+struct fjson_object *
+report_rows(struct past *past, const char *key, int64_t from_s, int64_t to_s)
+{
+	int64_t bounds[2] = {from_s, to_s};
+	struct fjson_object *rows = NULL;
+
+	for (size_t i = 0; i < QUESTIONS; i++)
+		if (!strcmp(key, questions[i].key))
+			rows = past_rows(past, questions[i].sql, bounds, 2);
+	if (!rows)
+		return fjson_object_new_array();
+	for (int i = 0;
+		!strcmp(key, "networks") && i < fjson_object_array_length(rows);
+		i++)
+		name_network(fjson_object_array_get_idx(rows, i));
+	return rows;
+}
+
 static struct fjson_object *
 find_out(struct past *past, const struct period *period)
 {
-	struct fjson_object *report = fjson_object_new_object(), *rows;
+	struct fjson_object *report = fjson_object_new_object();
 	int64_t now_s = (int64_t)time(NULL);
 	/* The last bucket is the one that is not over yet. */
 	int64_t to_s = now_s - now_s % period->step_s + period->step_s;
@@ -236,15 +254,10 @@ find_out(struct past *past, const struct period *period)
 			" (SELECT count(*) FROM lift WHERE " WITHIN
 			") AS lifts",
 			bounds, 2)));
-	for (size_t i = 0; i < QUESTIONS; i++) {
-		rows = past_rows(past, questions[i].sql, bounds, 2);
-		for (int j = 0; rows && !strcmp(questions[i].key, "networks") &&
-				j < fjson_object_array_length(rows);
-			j++)
-			name_network(fjson_object_array_get_idx(rows, j));
+	for (size_t i = 0; i < QUESTIONS; i++)
 		fjson_object_object_add(report, questions[i].key,
-			rows ? rows : fjson_object_new_array());
-	}
+			report_rows(
+				past, questions[i].key, bounds[0], bounds[1]));
 	return report;
 }
 

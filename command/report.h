@@ -30,6 +30,11 @@ struct report_table {
 };
 const struct report_table *report_table_at(size_t index);
 
+/* The rows of that table between two moments. */
+struct past;
+struct fjson_object *report_rows(
+	struct past *past, const char *key, int64_t from_s, int64_t to_s);
+
 /* A bucket's beginning as a person names it: "14h", "Mon 23 06h", "23 Nov". */
 void report_label(struct fjson_object *report, int bucket, char out[16]);
 /* Of "offences" or "bans", at least 1. */
