@@ -194,12 +194,16 @@ flush_queue(struct kernel *kernel)
 static bool
 item_of_ban(const struct ban *ban, int64_t now_us, struct wire_item *item)
 {
-	if (ban->until_us <= now_us)
+	/* A ban that begins later than now was made before the clock was set
+	 * back: it is not to last longer for that. */
+	int64_t from_us = ban->from_us > now_us ? ban->from_us : now_us;
+
+	if (ban->until_us <= from_us)
 		return false;
 	*item = (struct wire_item){.net = ban->net};
 	if (ban->until_us != BAN_PERMANENT)
 		item->timeout_ms =
-			(uint64_t)(ban->until_us - now_us + 999) / 1000;
+			(uint64_t)(ban->until_us - from_us + 999) / 1000;
 	return true;
 }
 
