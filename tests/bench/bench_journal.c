@@ -191,11 +191,12 @@ count_record(const struct record *record, void *arg)
 static void
 bench_restore(struct ledger *ledger)
 {
-	uint64_t counts[4] = {0};
+	const int64_t day_us = INT64_C(86400000000);
+	struct ledger_since since = {now_us - day_us, now_us - day_us, 0};
+	uint64_t counts[RECORD_UNEXEMPT + 1] = {0};
 	double start = seconds();
 
-	check(ledger_restore(ledger, now_us - INT64_C(86400000000),
-		      count_record, counts) == 0,
+	check(ledger_restore(ledger, &since, count_record, counts) == 0,
 		"restore");
 	(void)printf("restore: %llu offences and %llu bans in %.2f s\n",
 		(unsigned long long)counts[RECORD_OFFENCE],

@@ -7,11 +7,11 @@ usage: mix.py LINES [--transaction N] [--log] [--seed N] [--clients N]
 A realistic mix: 60 % benign Postfix, 15 % Dovecot, 10 % filters, 15 %
 offences from N clients (default: one for every five offences, so that most
 stay below every maxretry). --log: "Nov 25 10:00:00 mx1 tag: msg" lines, as a
-log file has them. The same arguments give the same lines.
+log file has them. The same arguments give the same lines, but for their
+times: the last one is now.
 """
 import argparse
 import datetime
-import json
 import random
 
 POSTFIX = [
@@ -68,28 +68,46 @@ OFFENCES = [
 WORDS = ["anna", "bob", "carla", "dirk", "emil", "frida", "info", "sales"]
 
 
-def fill(rng, template, clients):
-    letters = "ABCDEF0123456789"
-    return template.format(
-        pid=rng.randrange(1000, 65000), num=rng.randrange(1000, 99999),
-        qid="".join(rng.choice(letters) for _ in range(11)),
-        sess="".join(rng.choice(letters) for _ in range(16)),
-        name=f"mail{rng.randrange(99)}.example.com", word=rng.choice(WORDS),
-        good=f"198.51.100.{rng.randrange(1, 255)}",
-        bad=f"10.{(n := rng.randrange(clients)) >> 16}.{n >> 8 & 255}."
-            f"{n & 255}")
+def fill(rng, clients):
+    """What goes into the templates."""
+    n = int(rng.random() * clients)
+    return {
+        "pid": 1000 + int(rng.random() * 64000),
+        "num": 1000 + int(rng.random() * 98999),
+        "qid": "%011X" % rng.getrandbits(44),
+        "sess": "%016X" % rng.getrandbits(64),
+        "name": "mail%d.example.com" % (rng.random() * 99),
+        "word": WORDS[int(rng.random() * len(WORDS))],
+        "good": "198.51.100.%d" % (1 + rng.random() * 254),
+        "bad": "10.%d.%d.%d" % (n >> 16, n >> 8 & 255, n & 255)}
 
 
 def lines(count, seed, clients):
     rng = random.Random(seed)
-    kinds = [(60, POSTFIX), (15, DOVECOT), (10, FILTERS), (15, OFFENCES)]
+    kinds = [(60, POSTFIX), (75, DOVECOT), (85, FILTERS), (100, OFFENCES)]
     time = datetime.datetime.now(datetime.timezone.utc) - \
         datetime.timedelta(microseconds=count * 100)
+    step = datetime.timedelta(microseconds=100)
     for _ in range(count):
-        time += datetime.timedelta(microseconds=100)
-        kind = rng.choices([k for _, k in kinds], [w for w, _ in kinds])[0]
-        tag, msg = rng.choice(kind)
-        yield time, fill(rng, tag, clients) + ":", fill(rng, msg, clients)
+        time += step
+        share = rng.random() * 100
+        kind = next(k for end, k in kinds if share < end)
+        tag, msg = kind[int(rng.random() * len(kind))]
+        words = fill(rng, clients)
+        yield time, tag.format(**words) + ":", msg.format(**words)
+
+
+def escape(text):
+    """As rsyslog's jsonf does; no template has a control character."""
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("/", "\\/")
+
+
+def as_json(time, tag, msg):
+    stamp = time.isoformat(timespec="microseconds")
+    return (f'{{"time":"{stamp}", "reported":"{stamp}", "host":"mx1", '
+            f'"from":"127.0.0.1", "uid":"", "journal_uid":"", '
+            f'"tag":"{escape(tag)}", '
+            f'"msg":" {escape(msg)}"}}')
 
 
 def main():
@@ -111,14 +129,7 @@ def main():
             if i:
                 print("COMMIT TRANSACTION")
             print("BEGIN TRANSACTION")
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%S.%f+00:00")
-        # As jsonf writes it: "/" escaped, keys parted by a comma and a blank.
-        print(json.dumps({
-            "time": stamp, "reported": stamp, "host": "mx1",
-            "from": "127.0.0.1", "uid": "", "journal_uid": "",
-            "tag": tag,
-            "msg": " " + msg}, ensure_ascii=False,
-            separators=(", ", ":")).replace("/", "\\/"))
+        print(as_json(time, tag, msg))
     if step:
         print("COMMIT TRANSACTION")
 
