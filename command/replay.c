@@ -81,9 +81,8 @@ static void
 judge_match(struct replay *replay, const struct message *message,
 	struct match *match)
 {
-	struct offence offence = {.addr = match->addr,
-		.class = match->class,
-		.time_us = message->time_us};
+	struct offence offence = {
+		.class = match->class, .time_us = message->time_us};
 	struct judgement judgement;
 
 	correlate_session(replay->correlate, message, match);
@@ -101,6 +100,8 @@ judge_match(struct replay *replay, const struct message *message,
 			: correlate_attempts(replay->correlate, message, match);
 	if (!offence.count)
 		return;
+	/* Not before: the address may have come from the session. */
+	offence.addr = match->addr;
 	offence.weight_percent = match->rule->weight_percent;
 	offence.user = match->user;
 	offence.password = match->digest;
