@@ -121,7 +121,7 @@ command_find(const char *word)
 {
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		if (!strcmp(word, commands[i].name) ||
-			is_in(commands[i].aliases, word))
+			(commands[i].alias && !strcmp(word, commands[i].alias)))
 			return &commands[i];
 	return NULL;
 }
@@ -217,8 +217,8 @@ usage_of(const struct command *command, FILE *to)
 {
 	(void)fprintf(to, "usage: mailban %s %s\n  %s\nexample: %s\n",
 		command->name, command->words, command->what, command->example);
-	if (command->aliases)
-		(void)fprintf(to, "also called: %s\n", command->aliases);
+	if (command->alias)
+		(void)fprintf(to, "also called: %s\n", command->alias);
 	for (size_t i = 0; i < OPTION_COUNT; i++)
 		if (command_takes(command, &options[i]))
 			print_option(&options[i], to);

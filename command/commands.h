@@ -10,8 +10,8 @@
 
 struct command {
 	const char *name;
-	const char *aliases; /* separated by blanks; or NULL */
-	const char *words;   /* of the usage line */
+	const char *alias; /* one; or NULL */
+	const char *words; /* of the usage line */
 	size_t words_min, words_max;
 	int (*run)(const struct arguments *arguments);
 	const char *what;

@@ -54,7 +54,9 @@ bash(void)
 	for (size_t i = 0; command_at(i); i++) {
 		const struct command *command = command_at(i);
 
-		(void)printf("\t\t%s) words='%s", command->name,
+		(void)printf("\t\t%s%s%s) words='%s", command->name,
+			command->alias ? " | " : "",
+			command->alias ? command->alias : "",
 			command_choices(command));
 		print_options(command, " ");
 		print_options(NULL, " ");

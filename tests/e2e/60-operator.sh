@@ -106,6 +106,20 @@ for shell in bash zsh fish; do
 		$shell -n $E2E/completion.$shell
 done
 
+completes() { # completes WANT WORD...
+	local want=$1
+	shift
+	COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+	_mailban
+	[ "${COMPREPLY[*]}" = "$want" ] || { echo "${COMPREPLY[*]}"; return 1; }
+}
+# shellcheck disable=SC1091
+. $E2E/completion.bash
+check "bash completes a command" completes status mailban sta
+check "an option" completes --class mailban list --cl
+check "its value" completes spam mailban list --class sp
+check "and a banned address" completes 203.0.113.70 mailban unban 203.0.113.70
+
 # ---- import, export ----
 
 python3 -c '
@@ -157,6 +171,15 @@ for line in open(sys.argv[1]):
     elif not line.startswith("#"):
         m = re.fullmatch(r'([a-z_]+)(\{[a-z]+="[a-z-]+"\})? -?\d+\n', line)
         assert m and m[1] in names, line
+PY
+check "the Grafana dashboard uses no others" python3 - $E2E/output \
+	"$srcdir/doc/grafana.json" <<'PY'
+import json, re, sys
+made = set(re.findall(r"^# TYPE (\S+)", open(sys.argv[1]).read(), re.M))
+text = open(sys.argv[2]).read()
+json.loads(text)
+used = set(re.findall(r"mailban_[a-z_]+", text))
+assert len(used) > 10 and used <= made, used - made
 PY
 check "the textfile" status 0 mailban metrics --textfile $E2E/m.prom
 check_equal "whole, and nothing beside it" m.prom "$(cd $E2E && echo m.prom*)"
