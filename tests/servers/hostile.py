@@ -5,11 +5,14 @@
 hostile.py PROTOCOL SERVER PORT plain PREFIX CASE...
     One session for each case (see SMTP, IMAP, POP3 below), an ordinary
     failure. Before it goes "PREFIX-CASE" to the log, with the tag "case".
-hostile.py PROTOCOL SERVER PORT hostile PREFIX TEXTS [--pads N,N] [--tls]
+hostile.py PROTOCOL SERVER PORT hostile PREFIX TEXTS [--pads N,N]
+    [--behind N,N] [--tls]
     Each line of the file TEXTS, in each field that a client chooses; again
-    behind so many characters, so that the line's end is cut off.
-hostile.py ident TEXTS
-    Answers RFC 1413 queries with the lines of TEXTS in turn.
+    made so long, that the line's end is cut off; again behind so many
+    characters, where the server begins another message.
+hostile.py ident TEXTS [FROM TO]
+    Answers RFC 1413 queries with the lines of TEXTS in turn, in each of these
+    lengths.
 
 PROTOCOL: smtp, smtps, imap, pop3. It stops for no answer: what counts is what
 the server writes into its log.
@@ -191,6 +194,12 @@ def smtp_fields(t):
          b"RCPT TO:<user1@example.org>", b"DATA",
          b"Subject: " + t + b"\r\nMessage-ID: <x@" + t + b">\r\n\r\nx\r\n.",
          b"QUIT"],
+        # A line end of its own, where the server's log may have one.
+        [HELLO, b"AUTH PLAIN " + b64(b"\0x\n" + t + b"\n\0wrong")],
+        [HELLO, b"AUTH LOGIN", b64(b"x\r\n" + t + b"\r\n"), b64(b"y")],
+        [HELLO, b"AUTH PLAIN " + b64(b"x\n" + t + b"\n\0user1\0wrong")],
+        [HELLO, b"AUTH CRAM-MD5", b64(b"x\n" + t + b"\n " + 32 * b"0")],
+        [HELLO, sender, b"RCPT TO:<x\n" + t, b"RCPT TO:<x\r" + t],
         [b"XCLIENT ADDR=198.51.100.9 NAME=" + t, b"XFORWARD NAME=" + t,
          b"PROXY TCP4 198.51.100.9 192.0.2.1 7 25"],
     ]
@@ -217,7 +226,10 @@ POP3 = {
     "auth-login": [b"USER user1", b"PASS wrong"],
     "auth-unknown": [b"USER nobody", b"PASS wrong"],
     "auth-plain": [b"AUTH PLAIN " + WRONG],
+    "auth-thrice": 3 * [b"USER user1", b"PASS wrong"],
     "auth-cancel": [b"AUTH PLAIN", b"*"],
+    "auth-base64": [b"AUTH PLAIN", b"!$%&"],
+    "auth-mechanism": [b"AUTH KERBEROS_V9"],
     "apop": [b"APOP user1 00000000000000000000000000000000"],
     "commands": 12 * [b"FOO"],
     "nothing": [],
@@ -248,6 +260,13 @@ def imap_fields(t):
         [b'a ID ("name" ' + quoted + b' "x-originating-ip" "198.51.100.9" '
          b'"x-session-id" ' + quoted + b")", b"b LOGIN user1 wrong"],
         [b"a LOGIN " + literal + t + b"\0\x01\x1b\xff wrong"],
+        # A line end of its own, where the server's log may have one.
+        [b"a LOGIN {%d}" % (len(t) + 3), b"x\n" + t + b"\n wrong"],
+        [b"a LOGIN {%d}" % (len(t) + 5), b"x\r\n" + t + b"\r\n wrong"],
+        [b'a LOGIN "x\n' + t + b'\n" wrong'],
+        [b"a AUTHENTICATE PLAIN", b64(b"\0x\n" + t + b"\n\0wrong")],
+        [b"a AUTHENTICATE LOGIN", b64(b"x\n" + t + b"\n"), b64(b"wrong")],
+        [b"a AUTHENTICATE CRAM-MD5", b64(b"x\n" + t + b"\n " + 32 * b"0")],
         [b"a LOGIN user1 right-horse", b"b SELECT " + quoted,
          b"c CREATE " + quoted, b"d GETQUOTAROOT " + quoted, b"e LOGOUT"],
         REPEATS * [b"a " + t],
@@ -266,6 +285,13 @@ def pop3_fields(t):
         [b"AUTH PLAIN", b64(t + b"\0user1\0wrong")],
         [b"AUTH LOGIN", b64(t), b64(b"wrong")],
         [b"AUTH PLAIN", t],
+        # A line end of its own, where the server's log may have one.
+        [b"USER x\n" + t + b"\n", b"PASS wrong"],
+        [b"USER x\r" + t + b"\r", b"PASS wrong"],
+        [b"AUTH PLAIN " + b64(b"\0x\n" + t + b"\n\0wrong")],
+        [b"AUTH PLAIN", b64(b"\0x\n" + t + b"\n\0wrong")],
+        [b"AUTH LOGIN", b64(b"x\n" + t + b"\n"), b64(b"wrong")],
+        [b"AUTH CRAM-MD5", b64(b"x\n" + t + b"\n " + 32 * b"0")],
         [b"AUTH " + t, b"*"],
         [t, b"STLS " + t, b"FOO\0" + t, b"FOO\x1b\xff" + t],
         REPEATS * [t],
@@ -326,6 +352,9 @@ def hostile(options):
     sessions = []
     for text in texts:
         sessions += FIELDS[options.protocol](text)
+    for pad in options.behind:
+        for text in texts:
+            sessions += FIELDS[options.protocol](pad * b"x" + text)
     for pad in options.pads:
         for text in texts:
             sessions += FIELDS[options.protocol](
@@ -337,9 +366,11 @@ def hostile(options):
     print(len(sessions), "hostile sessions")
 
 
-def ident(texts):
+def ident(texts, lengths):
+    answers = [text.ljust(length, b"x") for text in read_texts(texts)
+               for length in lengths or [0]]
     with socket.create_server(("", 113)) as server:
-        for text in itertools.cycle(read_texts(texts)):
+        for text in itertools.cycle(answers):
             link, _ = server.accept()
             with link:
                 query = link.recv(1000).strip()
@@ -352,7 +383,8 @@ def numbers(text):
 
 def main():
     if sys.argv[1:2] == ["ident"]:
-        return ident(sys.argv[2])
+        return ident(sys.argv[2], [*range(*map(int, sys.argv[3:]))]
+                     if sys.argv[3:] else [])
     parser = argparse.ArgumentParser()
     parser.add_argument("protocol", choices=sorted(CASES))
     parser.add_argument("server")
@@ -361,6 +393,7 @@ def main():
     parser.add_argument("prefix")
     parser.add_argument("words", nargs="+")
     parser.add_argument("--pads", type=numbers, default=[])
+    parser.add_argument("--behind", type=numbers, default=[])
     parser.add_argument("--tls", action="store_true")
     options = parser.parse_args()
     try:
