@@ -79,6 +79,9 @@ test_line(const char *line, size_t len, void *arg)
 		print_object(object);
 	else
 		print_words(object);
+	if (testing->arguments->explain && readable &&
+		!testing->arguments->json)
+		explain_message(testing->rules, &message);
 	fjson_object_put(object);
 }
 

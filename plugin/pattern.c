@@ -112,17 +112,28 @@ token_by_name(const char *name, size_t len)
 	return NULL;
 }
 
-/* Length of "<NAME>" at text, or 0. "(?<NAME>" is a group, "\<" is text. */
+static bool
+follows(const char *start, const char *text, const char *what)
+{
+	size_t len = strlen(what);
+
+	return (size_t)(text - start) >= len &&
+	       memcmp(text - len, what, len) == 0;
+}
+
+/* Length of "<NAME>" at text, or 0. "(?<NAME>" is a group, "\k<NAME>" refers
+ * to one, "\<" is text. */
 static size_t
 token_length(const char *start, const char *text)
 {
+	static const char *const others[] = {"\\", "(?", "(?P", "\\k", "\\g"};
 	size_t len;
 
-	if (*text != '<' || (text > start && text[-1] == '\\'))
+	if (*text != '<')
 		return 0;
-	if (text > start && (text[-1] == '?' || text[-1] == 'P') &&
-		text - start >= 2)
-		return 0;
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+		if (follows(start, text, others[i]))
+			return 0;
 	len = strspn(text + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
 	return len && text[len + 1] == '>' ? len + 2 : 0;
 }
@@ -245,8 +256,8 @@ pattern_compile(const char *text, struct pattern *out)
 		pattern_clear(&pattern);
 		return error;
 	}
-	pattern.to_the_end = pattern.group[CAPTURE_ADDR] &&
-			     ends_in_dollar(pattern.text);
+	pattern.to_the_end =
+		pattern.group[CAPTURE_ADDR] && ends_in_dollar(pattern.text);
 	/* Where memory can't be made executable the interpreter does it. */
 	pattern.jit = pcre2_jit_compile(pattern.code, PCRE2_JIT_COMPLETE) == 0;
 	*out = pattern;
@@ -341,4 +352,49 @@ pattern_match(const struct pattern *pattern, struct pattern_runner *runner,
 	out->session = captured(pattern, runner, CAPTURE_SESSION, msg.text);
 	out->digest = captured(pattern, runner, CAPTURE_DIGEST, msg.text);
 	return true;
+}
+
+/* What can be followed to a place can be followed to every place before it. */
+size_t
+pattern_reach(const struct pattern *pattern, struct pattern_runner *runner,
+	struct span msg)
+{
+	size_t good = 0, bad = msg.len + 1;
+
+	while (bad - good > 1) {
+		size_t middle = good + (bad - good) / 2;
+		int rc = pcre2_match(pattern->code, (PCRE2_SPTR)msg.text,
+			middle, 0, PCRE2_PARTIAL_HARD, runner->data,
+			runner->context);
+
+		if (rc >= 0 || rc == PCRE2_ERROR_PARTIAL)
+			good = middle;
+		else
+			bad = middle;
+	}
+	return good;
+}
+
+const char *
+pattern_rest(const struct pattern *pattern, struct pattern_runner *runner,
+	struct span msg)
+{
+	size_t len = strlen(pattern->text);
+
+	/* Most places are within a group, where it can't be ended. */
+	while (--len > 0) {
+		int code, rc;
+		size_t offset;
+		pcre2_code *part = pcre2_compile((PCRE2_SPTR)pattern->text, len,
+			COMPILE_OPTIONS, &code, &offset, NULL);
+
+		if (!part)
+			continue;
+		rc = pcre2_match(part, (PCRE2_SPTR)msg.text, msg.len, 0, 0,
+			runner->data, runner->context);
+		pcre2_code_free(part);
+		if (rc >= 0)
+			break;
+	}
+	return pattern->text + len;
 }

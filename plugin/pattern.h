@@ -49,5 +49,13 @@ void pattern_clear(struct pattern *pattern);
  * whose end may be missing where the pattern rests on it. */
 bool pattern_match(const struct pattern *pattern, struct pattern_runner *runner,
 	struct span msg, struct match *out);
+/* How many bytes of msg the pattern can follow before it fails, as far as that
+ * can be told; slow, for `mailban test --explain`. */
+size_t pattern_reach(const struct pattern *pattern,
+	struct pattern_runner *runner, struct span msg);
+/* What is left of the pattern's text behind the longest part of it that
+ * matches; slow too. */
+const char *pattern_rest(const struct pattern *pattern,
+	struct pattern_runner *runner, struct span msg);
 
 #endif
