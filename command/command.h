@@ -32,7 +32,8 @@ struct arguments {
 	const char *reason;   /* --reason, or NULL */
 	const char *sort, *class, *format, *source, *html, *textfile; /* or NULL */
 	size_t lines; /* --lines, or 0 */
-	bool json, all;
+	const char *log, *program; /* or NULL */
+	bool json, all, explain;
 	bool config_named; /* --config was given, not found by default */
 	char **words;	   /* what is left */
 	size_t word_count;
@@ -111,7 +112,14 @@ int command_reload(const struct arguments *arguments);
 int command_off(const struct arguments *arguments);
 int command_on(const struct arguments *arguments);
 int command_test(const struct arguments *arguments);
+int command_import_filter(const struct arguments *arguments);
 int command_replay(const struct arguments *arguments);
+
+/* --- explain.c --- */
+
+/* Prints which rules were tried on the message, how far each got, and which
+ * won. */
+void explain_message(struct rules *rules, const struct message *message);
 
 /* --- offline.c: without a running ommailban --- */
 
