@@ -47,7 +47,13 @@ static const struct command commands[] = {
 		NULL},
 	{"test", NULL, "[FILE]", 0, 1, command_test,
 		"which rule, class, client and user each log line gives",
-		"mailban test /var/log/mail.log", "rules policy"},
+		"mailban test --explain /var/log/mail.log",
+		"rules policy explain"},
+	{"import-filter", NULL, "FILE", 1, 1, command_import_filter,
+		"a rule file out of a fail2ban filter, on standard output",
+		"mailban import-filter /etc/fail2ban/filter.d/postfix.conf "
+		"--log /var/log/mail.log",
+		"class program log"},
 	{"replay", NULL, "[FILE]", 0, 1, command_replay,
 		"whom a log would have had banned, when and why",
 		"mailban replay --policy daily-script /var/log/mail.log",
@@ -85,6 +91,9 @@ static const struct command_option options[] = {
 		"repeatable",
 		false},
 	{"policy", 'p', "POLICY", "balanced or daily-script", false},
+	{"explain", 'x', NULL, "which rules were tried, how far each got", false},
+	{"program", 'P', "NAMES", "whose messages the rules are for", false},
+	{"log", 'l', "FILE", "lines to take examples from", false},
 };
 enum { OPTION_COUNT = sizeof(options) / sizeof(options[0]) };
 
