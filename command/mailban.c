@@ -72,6 +72,10 @@ text_of(struct arguments *arguments, int option)
 		return &arguments->html;
 	case 't':
 		return &arguments->textfile;
+	case 'l':
+		return &arguments->log;
+	case 'P':
+		return &arguments->program;
 	default:
 		return NULL;
 	}
@@ -101,6 +105,9 @@ take_option(struct arguments *arguments, int option, char *value)
 		return -1;
 	case 'a':
 		arguments->all = true;
+		return -1;
+	case 'x':
+		arguments->explain = true;
 		return -1;
 	case 'v':
 		(void)puts("mailban " MAILBAN_VERSION);
