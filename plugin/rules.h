@@ -108,5 +108,14 @@ typedef void rules_explained(const struct rule *rule, bool matched,
 	const struct match *match, void *arg);
 size_t rules_explain(struct rules *rules, const struct message *message,
 	rules_explained *each, void *arg);
+/* How far a rule that does not match gets: it follows the message for so many
+ * bytes; and where that is all of it, what of its pattern does not match, else
+ * NULL. Of the pattern that gets farthest. Slow; borrowed from the rules. */
+struct rules_reach {
+	size_t bytes;
+	const char *rest;
+};
+struct rules_reach rules_reach(struct rules *rules, const struct rule *rule,
+	const struct message *message);
 
 #endif
