@@ -188,3 +188,27 @@ rules_explain(struct rules *rules, const struct message *message,
 	}
 	return count;
 }
+
+struct rules_reach
+rules_reach(struct rules *rules, const struct rule *rule,
+	const struct message *message)
+{
+	/* It comes first in its definition. */
+	const struct ruledef *def = (const void *)rule;
+	struct rules_reach most = {0, NULL};
+
+	for (size_t i = 0; i < def->pattern_count; i++) {
+		const struct pattern *pattern = &def->patterns[i];
+		size_t bytes = pattern_reach(
+			pattern, rules->runner, message->msg);
+
+		if (bytes < most.bytes)
+			continue;
+		most.bytes = bytes;
+		most.rest = bytes < message->msg.len
+				    ? NULL
+				    : pattern_rest(pattern, rules->runner,
+					      message->msg);
+	}
+	return most;
+}
