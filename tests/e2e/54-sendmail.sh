@@ -67,7 +67,6 @@ judge --least 500 <<-END
 	25-auth-login auth-failure user=user1
 	25-auth-unknown auth-failure
 	25-auth-login-unknown auth-failure
-	25-auth-cancel protocol-abuse
 	25-auth-base64 auth-failure
 	25-relay rejected
 	25-command protocol-abuse
