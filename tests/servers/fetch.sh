@@ -20,7 +20,7 @@ packages_of() {
 	sendmail) echo sendmail-bin sendmail-cf m4 libsasl2-modules sasl2-bin ;;
 	opensmtpd) echo opensmtpd openssl libssl-dev gcc libc6-dev ;;
 	courier) echo courier-mta courier-imap courier-pop courier-authlib-userdb ;;
-	cyrus) echo cyrus-imapd cyrus-pop3d sasl2-bin libsasl2-modules ;;
+	cyrus) echo cyrus-imapd cyrus-pop3d cyrus-caldav sasl2-bin libsasl2-modules ;;
 	*) return 1 ;;
 	esac
 }

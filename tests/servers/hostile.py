@@ -14,7 +14,7 @@ hostile.py ident TEXTS [FROM TO]
     Answers RFC 1413 queries with the lines of TEXTS in turn, in each of these
     lengths.
 
-PROTOCOL: smtp, smtps, imap, pop3. It stops for no answer: what counts is what
+PROTOCOL: smtp, smtps, imap, pop3, sieve, http. It stops for no answer: what counts is what
 the server writes into its log.
 """
 import argparse
@@ -81,9 +81,14 @@ class Session:
         return line
 
     def answer(self):
-        """The last line of an SMTP answer, an IMAP or POP3 line."""
+        """The last line of an answer."""
         while True:
             line = self.line()
+            if self.options.protocol == "sieve":
+                if line.startswith(b"BYE"):
+                    raise EOFError
+                if not line.startswith((b"OK", b"NO")):
+                    continue
             if self.options.protocol == "imap" and line.startswith(b"* "):
                 if line.startswith(b"* BYE"):
                     raise EOFError
@@ -93,8 +98,10 @@ class Session:
             return line
 
     def greeting(self):
-        return self.line() if self.options.protocol == "imap" \
-            else self.answer()
+        if self.options.protocol == "imap":
+            self.line()
+        elif self.options.protocol != "http":
+            self.answer()
 
     def say(self, *lines):
         for line in lines:
@@ -300,9 +307,52 @@ def pop3_fields(t):
     ]
 
 
-CASES = {"smtp": SMTP, "smtps": SMTP, "imap": IMAP, "pop3": POP3}
+# ---- ManageSieve and HTTP ----
+
+SIEVE = {
+    "login": [b'AUTHENTICATE "PLAIN" "' + RIGHT + b'"', b"LOGOUT"],
+    "auth-plain": [b'AUTHENTICATE "PLAIN" "' + WRONG + b'"'],
+    "auth-mechanism": [b'AUTHENTICATE "KERBEROS_V9"'],
+    "commands": 12 * [b"FOO"],
+}
+HTTP = {
+    "auth-basic": [b"PROPFIND /dav/ HTTP/1.0\r\nHost: x\r\nAuthorization: Basic "
+                   + b64(b"user1:wrong") + b"\r\n"],
+}
+
+
+def sieve_fields(t):
+    return [
+        [b'AUTHENTICATE "PLAIN" "' + b64(b"\0" + t + b"\0wrong") + b'"'],
+        [b'AUTHENTICATE "PLAIN" "' + b64(b"\0x\n" + t + b"\n\0wrong") + b'"'],
+        [b'AUTHENTICATE "PLAIN" "' + b64(t + b"\0user1\0wrong") + b'"'],
+        [b'AUTHENTICATE "PLAIN" {%d+}\r\n' % len(t) + t],
+        [b'AUTHENTICATE "' + t + b'"'],
+        [b'AUTHENTICATE "LOGIN"', b'"' + b64(t) + b'"', b'"eA=="'],
+        [t, b'"' + t + b'"'],
+    ]
+
+
+def http_fields(t):
+    def ask(line, *headers):
+        return [b"\r\n".join((line + b" HTTP/1.0", b"Host: x") + headers +
+                             (b"",))]
+    basic = b"Authorization: Basic "
+    return [
+        ask(b"PROPFIND /dav/", basic + b64(t + b":wrong")),
+        ask(b"PROPFIND /dav/", basic + b64(b"x\n" + t + b"\n:wrong")),
+        ask(b"PROPFIND /dav/", basic + b64(t)),
+        ask(b"PROPFIND /dav/", basic + t),
+        ask(b"PROPFIND /dav/", b"Authorization: " + t),
+        ask(b"GET /" + t, b"User-Agent: " + t, b"X-Forwarded-For: " + t),
+        ask(t),
+    ]
+
+
+CASES = {"smtp": SMTP, "smtps": SMTP, "imap": IMAP, "pop3": POP3,
+         "sieve": SIEVE, "http": HTTP}
 FIELDS = {"smtp": smtp_fields, "smtps": smtp_fields, "imap": imap_fields,
-          "pop3": pop3_fields}
+          "pop3": pop3_fields, "sieve": sieve_fields, "http": http_fields}
 
 
 # ---- What it does ----
