@@ -19,6 +19,10 @@ void grams_count(struct grams *grams, const char *text, uint32_t weight);
 /* Then: adds a pattern (its tokens replaced) with its number, in ascending
  * order. False when it demands nothing, so that it is always possible. */
 bool grams_add(struct grams *grams, const char *pattern, uint32_t number);
+/* Text of four characters or more, in small letters, that grams_may_find finds
+ * as well, and with a capital or in capitals. It says of no pattern that it is
+ * possible. */
+void grams_add_word(struct grams *grams, const char *word);
 /* At last, before any search. */
 void grams_build(struct grams *grams);
 
