@@ -36,6 +36,7 @@ struct entry {
 	int next; /* entry with a gram in the same slot, or NONE */
 	uint32_t *patterns;
 	size_t pattern_count;
+	bool word; /* it is one of grams_add_word */
 };
 
 struct grams {
@@ -233,6 +234,30 @@ grams_add(struct grams *grams, const char *pattern, uint32_t number)
 	return found;
 }
 
+/* Its first letters count; a longer word is found a little too often. */
+static void
+add_word(struct grams *grams, const char *word, size_t capitals)
+{
+	struct literal literal = {.len = strlen(word)};
+
+	if (literal.len > LITERAL_MAX)
+		literal.len = LITERAL_MAX;
+	for (size_t i = 0; i < literal.len; i++)
+		literal.text[i] =
+			i < capitals && word[i] >= 'a' && word[i] <= 'z'
+				? (char)(word[i] & ~32)
+				: word[i];
+	entry_for(grams, &literal)->word = true;
+}
+
+void
+grams_add_word(struct grams *grams, const char *word)
+{
+	add_word(grams, word, 0);
+	add_word(grams, word, 1);
+	add_word(grams, word, LITERAL_MAX);
+}
+
 static unsigned
 log2_of(size_t wanted)
 {
@@ -388,8 +413,10 @@ grams_may_find(
 			index != NONE; index = grams->entries[index].next)
 			if (grams->entries[index].gram == gram &&
 				may_stand(&grams->entries[index], escaped, i) &&
-				all_may_stand(grams, &grams->entries[index],
-					escaped, ignored))
+				(grams->entries[index].word ||
+					all_may_stand(grams,
+						&grams->entries[index], escaped,
+						ignored)))
 				return true;
 	}
 	return false;
