@@ -8,6 +8,7 @@
 
 #include "common/xalloc.h"
 #include "plugin/grams.h"
+#include "plugin/unknown.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -101,6 +102,9 @@ build_index(struct matcher *matcher)
 		if (!grams_add(matcher->grams, matcher->units[i].pattern->text,
 			    (uint32_t)i))
 			matcher->always[i / 64] |= UINT64_C(1) << i % 64;
+	/* What no rule knows and smells of failure is to be seen too. */
+	for (size_t i = 0; unknown_word(i); i++)
+		grams_add_word(matcher->grams, unknown_word(i));
 	grams_build(matcher->grams);
 }
 
