@@ -84,9 +84,11 @@ const struct rule *rules_at(const struct rules *rules, size_t index);
 /* Matches given up since the load because they took too long. */
 uint64_t rules_limit_hits(const struct rules *rules);
 
+/* Whether there are rules for that program. */
+bool rules_for(struct rules *rules, struct span program);
 /* Whether any rule could match a message of that program whose msg, with
- * JSON's escapes still in it (message_peek), is this. False only when surely
- * none does, or only one that makes no difference: that charges nobody and
+ * JSON's escapes still in it (message_peek), is this, or it smells of failure
+ * (plugin/unknown.h). False only when surely none does, or only one that makes no difference: that charges nobody and
  * tells nothing of a session. */
 bool rules_may_match(
 	struct rules *rules, struct span program, struct span escaped);
