@@ -154,6 +154,12 @@ rules_match_from(struct rules *rules, const struct message *message,
 }
 
 bool
+rules_for(struct rules *rules, struct span program)
+{
+	return programs_find(rules->programs, program) != NULL;
+}
+
+bool
 rules_may_match(struct rules *rules, struct span program, struct span escaped)
 {
 	const struct matcher *matcher = programs_find(rules->programs, program);
