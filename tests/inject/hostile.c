@@ -396,3 +396,16 @@ hostile_craft(const struct hostile *hostile, struct random *random,
 		hostile_place(target, field,
 			(struct span){piece.text, piece.len}, out);
 }
+
+void
+hostile_craft_long(const struct hostile *hostile, struct random *random,
+	const struct target *target, size_t index, struct hostile_line *out)
+{
+	const struct field *field = &target->fields[index];
+	static struct piece piece;
+
+	piece.len = 0;
+	make_piece(hostile, random, &piece, target, field);
+	repeat_to(&piece, random_percent(random, 50) ? 2000 : 8000);
+	hostile_place(target, field, (struct span){piece.text, piece.len}, out);
+}

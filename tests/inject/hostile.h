@@ -29,6 +29,9 @@ void hostile_free(struct hostile *hostile);
  * there; sometimes cut. */
 void hostile_craft(const struct hostile *hostile, struct random *random,
 	const struct target *target, size_t field, struct hostile_line *out);
+/* The same, of 2,000 or 8,000 bytes and not cut. */
+void hostile_craft_long(const struct hostile *hostile, struct random *random,
+	const struct target *target, size_t field, struct hostile_line *out);
 /* The target's message with that text in the field; what the server does not
  * let through becomes '?'. */
 void hostile_place(const struct target *target, const struct field *field,

@@ -15,7 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CASES = 400000, WEAK_CASES = 60000, SHOWN_MAX = 40, SHOWN_BYTES = 700 };
+enum {
+	CASES = 400000,
+	WEAK_CASES = 60000,
+	LONG_TIMES = 30,
+	SHOWN_MAX = 40,
+	SHOWN_BYTES = 700
+};
 
 /* Cases in which something went wrong, one sample for each place. */
 struct finding {
@@ -89,6 +95,28 @@ try_line(struct totals *totals, const struct targets *targets,
 
 		totals->slow++;
 		note(totals, target, rule, pattern ? pattern->line : 1, kind,
+			line);
+	}
+}
+
+static void
+try_patterns(struct totals *totals, const struct targets *targets,
+	const struct target *target, enum field_kind kind, struct span line)
+{
+	for (size_t i = 0; i < target->def->pattern_count; i++) {
+		const struct pattern *pattern = &target->def->patterns[i];
+		uint64_t hits = pattern_limit_hits(targets->runner);
+		struct match match;
+
+		totals->cases++;
+		if (pattern_match(pattern, targets->runner, line, &match))
+			totals->same++;
+		else
+			totals->nobody++;
+		if (pattern_limit_hits(targets->runner) == hits)
+			continue;
+		totals->slow++;
+		note(totals, target, &target->def->rule, pattern->line, kind,
 			line);
 	}
 }
@@ -236,6 +264,31 @@ cut_everywhere(const struct targets *targets)
 	return report(&totals, 2, "every example cut at every length", false);
 }
 
+/* Every pattern by itself, also those that the search would not try, on long
+ * hostile lines made of its rule's own examples. */
+static int
+run_long(const struct targets *targets, const struct hostile *hostile,
+	uint64_t seed)
+{
+	static struct hostile_line line;
+	struct random random = {seed + 1};
+	struct totals totals = {0};
+
+	for (size_t i = 0; i < targets->count; i++) {
+		const struct target *target = &targets->items[i];
+
+		for (size_t j = 0; j < target->field_count; j++)
+			for (int times = 0; times < LONG_TIMES; times++) {
+				hostile_craft_long(
+					hostile, &random, target, j, &line);
+				try_patterns(&totals, targets, target,
+					target->fields[j].kind,
+					(struct span){line.text, line.len});
+			}
+	}
+	return report(&totals, 3, "every pattern on long hostile lines", false);
+}
+
 /* Each of the rules that are weak on purpose must be found out. */
 static int
 find_weak(const char *path, uint64_t seed)
@@ -260,7 +313,7 @@ find_weak(const char *path, uint64_t seed)
 		if (!known)
 			(void)printf("# nothing found in [%s]\n", rule->name);
 	}
-	(void)printf("%s 3 - weak rules are found out: %zu of %zu\n",
+	(void)printf("%s 4 - weak rules are found out: %zu of %zu\n",
 		found == rules ? "ok" : "not ok", found, rules);
 	clear_findings(&totals);
 	hostile_free(hostile);
@@ -287,10 +340,11 @@ main(int argc, char **argv)
 		fields += targets.items[i].field_count;
 	hostile = hostile_new(&targets);
 	(void)printf("1..%d\n# %zu examples, %zu fields, seed %llu\n",
-		argc > 3 ? 2 : 3, targets.count, fields,
+		argc > 3 ? 3 : 4, targets.count, fields,
 		(unsigned long long)seed);
 	failed = inject(&targets, hostile, cases, seed);
 	failed |= cut_everywhere(&targets);
+	failed |= run_long(&targets, hostile, seed);
 	hostile_free(hostile);
 	targets_free(&targets);
 	free(folder);
