@@ -65,7 +65,6 @@ give_up(struct reading *reading, char *why)
 	else
 		reading->out->why_not = why;
 	reading->gave_up = true;
-	reading->at = "";
 }
 
 static void
@@ -291,8 +290,7 @@ take_angle(struct reading *reading)
 		else if (!reading->at[len])
 			/* A full stop behind it is no part of it. */
 			put(reading, "(?<![.:])");
-		if (*reading->at)
-			reading->at += len;
+		reading->at += len;
 	} else if (starts(reading->at, "<DNS>")) {
 		give_up(reading, xstrdup("it charges a host name; no name is "
 					 "ever resolved here"));
@@ -331,8 +329,7 @@ take_backslash(struct reading *reading)
 
 		put_reference(
 			reading, number > GROUPS_MAX ? 0 : (unsigned)number);
-		if (*reading->at)
-			reading->at = end;
+		reading->at = end;
 		return;
 	}
 	if (c == 'u' || c == 'U' || c == 'N') {
@@ -362,8 +359,7 @@ take_named(struct reading *reading, const char *at)
 				!strncmp(reading->names[i], name, len))
 				found = i;
 		put_reference(reading, found);
-		if (*reading->at)
-			reading->at = name + len + (name[len] == ')');
+		reading->at = name + len + (name[len] == ')');
 		return;
 	}
 	if (!reading->user && ((len == 4 && !strncasecmp(name, "user", 4)))) {
@@ -373,8 +369,7 @@ take_named(struct reading *reading, const char *at)
 		put(reading, "(");
 	}
 	count_group(reading, name, len);
-	if (*reading->at)
-		reading->at = name + len + (name[len] == '>');
+	reading->at = name + len + (name[len] == '>');
 }
 
 /* "(?aiLmsux)" or "(?i:": those letters that PCRE2 has. */
@@ -437,7 +432,7 @@ translate(struct reading *reading, const char *text)
 	reading->reset = group_of_addresses(text, &addresses);
 	memset(reading->number, 0, sizeof reading->number);
 	reading->python = 0;
-	while (*reading->at)
+	while (*reading->at && !reading->gave_up)
 		switch (*reading->at) {
 		case '\\':
 			take_backslash(reading);
