@@ -57,7 +57,7 @@ hostile smtp $to_attacker4 25 plain 25 $cases
 hostile smtp $to_attacker4 26 plain 26 auth-plain relay command nothing early
 hostile smtp $to_attacker6 25 plain 25-ipv6 auth-plain relay
 hostile smtp $to_attacker4 25 hostile 25-hostile "$texts" \
-	--pads 90,240,400,700,980 --tls
+	--pads 90,240,400,700,980 --sample 2 --tls
 start_ident "$texts"
 hostile smtp $to_attacker4 25 hostile 25-hostile-ident "$texts"
 
@@ -67,6 +67,7 @@ judge --least 500 <<-END
 	25-auth-login auth-failure user=user1
 	25-auth-unknown auth-failure
 	25-auth-login-unknown auth-failure
+	25-auth-cancel protocol-abuse
 	25-auth-base64 auth-failure
 	25-relay rejected
 	25-command protocol-abuse
