@@ -30,8 +30,9 @@ struct arguments {
 	const char *policy;   /* --policy, or NULL */
 	const char *for_time; /* --for, or NULL */
 	const char *reason;   /* --reason, or NULL */
-	const char *sort, *class, *format, *source, *html, *textfile; /* or NULL */
-	size_t lines; /* --lines, or 0 */
+	const char *sort, *class, *format, *source, *html,
+		*textfile; /* or NULL */
+	size_t lines;	   /* --lines, or 0 */
 	const char *log, *program; /* or NULL */
 	bool json, all, explain;
 	bool config_named; /* --config was given, not found by default */

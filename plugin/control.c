@@ -254,6 +254,12 @@ accept_one(struct control *control, int64_t now_us)
 	client->answer.snapshot = control->snapshot;
 }
 
+static bool
+has_request(const struct client *client)
+{
+	return memchr(client->request, '\n', client->fill) != NULL;
+}
+
 static void
 take_requests(struct client *client, struct engine *engine)
 {
@@ -292,7 +298,8 @@ serve_client(struct client *client, struct engine *engine, int64_t now_us)
 	if (got > 0)
 		client->active_us = now_us;
 	if (got < 0 || now_us - client->active_us > PATIENCE_US ||
-		(client->asked_all && !answer_busy(&client->answer)))
+		(client->asked_all && !answer_busy(&client->answer) &&
+			!has_request(client)))
 		drop(client);
 }
 

@@ -162,6 +162,8 @@ uint64_t engine_fingerprint(
 /* Finds out what is never banned: ignoreip, what the host is and hangs on.
  * Whether that changed. */
 bool engine_gather_exempt(struct engine *engine);
+/* Puts the operators' in the journal: the ledger has lost them. */
+void engine_record_exempts(struct engine *engine);
 /* Has judge and kernel take it: bans of what has become exempt end at once. */
 void engine_apply_exempt(struct engine *engine);
 void engine_new_kernel(struct engine *engine);

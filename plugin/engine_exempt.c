@@ -135,6 +135,17 @@ record_exempt(struct engine *engine, enum record_type type,
 }
 
 void
+engine_record_exempts(struct engine *engine)
+{
+	const struct exempt *exempt;
+	size_t cursor = 0;
+
+	while ((exempt = exempts_next(engine->exempts, &cursor)))
+		if (exempt->source == EXEMPT_OPERATOR)
+			record_exempt(engine, RECORD_EXEMPT, exempt);
+}
+
+void
 engine_exempt(struct engine *engine, const struct exempt *exempt)
 {
 	char text[NETWORK_STRLEN];

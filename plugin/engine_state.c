@@ -434,7 +434,7 @@ rotate_when_due(struct engine *engine, int64_t now_us)
 
 /* The ledger was lost and begun anew: it must hold what is in force. */
 static void
-record_all_bans(struct engine *engine)
+record_all(struct engine *engine)
 {
 	const struct ban *ban;
 	size_t cursor = 0;
@@ -442,6 +442,7 @@ record_all_bans(struct engine *engine)
 	while ((ban = judge_next_ban(engine->judge, &cursor)))
 		engine_record_ban(
 			engine, ban, ORIGIN_LOCAL, NULL, "ledger begun anew");
+	engine_record_exempts(engine);
 }
 
 void
@@ -454,7 +455,7 @@ engine_work(struct engine *engine)
 	if (engine->kernel)
 		kernel_work(engine->kernel);
 	if (ledger_lost(engine->ledger))
-		record_all_bans(engine);
+		record_all(engine);
 	rotate_when_due(engine, now_us);
 	digest_set_durable(engine->seen, ledger_durable_seq(engine->ledger));
 	judge_expire(engine->judge, now_us);

@@ -190,6 +190,45 @@ def case_killed_within_a_transaction():
     omprog.end()
 
 
+def journal():
+    state = os.environ["state"]
+    return os.path.join(state, max(
+        name for name in os.listdir(state) if name.startswith("journal.")))
+
+
+def case_power_lost_between_an_offence_and_its_ban():
+    omprog = Omprog()
+    for n in range(4):
+        omprog.say(message(A, n), b"OK")
+    time.sleep(2)  # these go to the ledger
+    fifth = message(A, 4)
+    omprog.say(BEGIN, b"OK")
+    omprog.say(fifth, b"DEFER_COMMIT")
+    omprog.process.kill()
+    omprog.process.wait()
+    # What was not yet on the disk: the end of the last record, the ban's.
+    os.truncate(journal(), os.path.getsize(journal()) - 10)
+    omprog = Omprog(fresh=False)
+    expect([A])
+    omprog.batch(fifth)
+    expect([A])
+    omprog.end()
+
+
+def case_a_clock_that_was_set_back():
+    omprog = Omprog()
+    # Received by a rsyslogd whose clock was years ahead.
+    for n in range(5):
+        omprog.say(message(A, n, time="2099-03-04T05:06:07.%06d+00:00" % n),
+                   b"OK")
+    for n in range(5):
+        omprog.say(message(B, n), b"OK")
+    expect([A, B])
+    ends = [item["until"] for item in ask("list", "--json")]
+    assert max(ends) <= time.time() + 3601, ends
+    omprog.end()
+
+
 def case_ban_in_force_before_the_first_ok():
     omprog = Omprog()
     omprog.batch(*[message(A, n) for n in range(5)])
