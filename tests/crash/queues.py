@@ -122,8 +122,11 @@ def main():
         if due and sent >= due[0]:
             due.pop(0)
             getattr(events, options.event)()
-        if time.time() - started > 120:
-            sys.exit("rsyslogd does not take the messages")
+        if is_zombie(events.killer.rsyslogd):
+            sys.exit("rsyslogd has ended by itself")
+        if time.time() - started > 60:
+            sys.exit("rsyslogd takes no more messages: %d of %d" % (
+                len(sender.accepted), options.messages))
     took = time.time() - started
     accepted = set(sender.accepted)
 
