@@ -45,7 +45,7 @@ for port in 25 26; do
 	hostile smtp $to_attacker4 $port plain $port $cases
 	hostile smtp $to_attacker6 $port plain $port-ipv6 auth-plain relay
 	hostile smtp $to_attacker4 $port hostile $port-hostile "$texts" \
-		--pads 400,780,860,1900 --tls
+		--pads 400,780,860,1900 --sample 2 --tls
 done
 start_ident "$texts"
 hostile smtp $to_attacker4 26 hostile 26-hostile-ident "$texts"

@@ -45,9 +45,9 @@ wait_for_port 465
 	hostile smtp $to_attacker6 25 plain 25-ipv6 relay
 	hostile smtps $to_attacker6 465 plain 465-ipv6 auth-plain
 	hostile smtp $to_attacker4 25 hostile 25-hostile "$texts" \
-		--pads 240,980
+		--pads 240,980 --sample 2
 	hostile smtps $to_attacker4 465 hostile 465-hostile "$texts" \
-		--pads 240
+		--pads 240 --sample 2
 }
 
 judge --least 500 <<-END

@@ -84,9 +84,9 @@ done
 }
 start_ident "$texts"
 export HOSTILE_WORKERS=64 HOSTILE_REPEATS=3
-hostile smtp $to_attacker4 25 hostile 25-hostile "$texts" --pads 200
-hostile imap $to_attacker4 143 hostile 143-hostile "$texts"
-hostile pop3 $to_attacker4 110 hostile 110-hostile "$texts"
+hostile smtp $to_attacker4 25 hostile 25-hostile "$texts" --pads 200 --sample 2
+hostile imap $to_attacker4 143 hostile 143-hostile "$texts" --sample 2
+hostile pop3 $to_attacker4 110 hostile 110-hostile "$texts" --sample 2
 
 # courierlogger begins a new message after 511 bytes, "INFO: LOGIN FAILED,
 # user=" or "method=" in front included: these are lines of other software
@@ -97,10 +97,10 @@ for line in "Login failed user=root auth=root host=$name [198.51.100.9]" \
 	"badlogin: [198.51.100.9] plaintext 123456789012345 $name"; do
 	echo "${line}zzz" >>$E2E/pieces
 done
-hostile imap $to_attacker4 143 hostile 143-pieces $E2E/pieces --behind 486
-hostile pop3 $to_attacker4 110 hostile 110-pieces $E2E/pieces --behind 486
+hostile imap $to_attacker4 143 hostile 143-pieces $E2E/pieces --behind 486 --sample 2
+hostile pop3 $to_attacker4 110 hostile 110-pieces $E2E/pieces --behind 486 --sample 2
 
-judge --least 500 <<-END
+judge --least 300 <<-END
 	25-auth-plain auth-failure
 	25-auth-login auth-failure
 	25-auth-unknown auth-failure
