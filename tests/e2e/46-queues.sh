@@ -63,8 +63,11 @@ nothing_lost() {
 memory='s/queue.type="Disk"/queue.type="LinkedList"/
 s/queue.filename="mailban"//
 s/queue.saveOnShutdown="on"//'
+# It has two workers while it spills, and so would have two ommailbans, of which
+# the second can't start while the first runs.
 assisted='s/queue.type="Disk"/queue.type="LinkedList" queue.highWatermark="300" queue.lowWatermark="100"/
 s/queue.size="500000"/queue.size="600"/
+s/forceSingleInstance="off"/forceSingleInstance="on"/
 s/queue.timeoutEnqueue="0"/queue.timeoutEnqueue="60000"/'
 
 if [ "${1:-}" = measure ]; then
