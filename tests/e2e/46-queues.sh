@@ -114,9 +114,8 @@ for event in hup restart missing; do
 	nothing_lost "in memory, $event" --event $event --times $times --rate 1500
 done
 edit_include=$assisted
-for event in hup restart missing; do
-	times=3
-	[ $event = missing ] && times=1
-	nothing_lost "disk-assisted, $event" --event $event --times $times --rate 1500
+# Not "missing": rsyslogd 8.2302 crashes then (rsyslog issue 5017).
+for event in hup restart; do
+	nothing_lost "disk-assisted, $event" --event $event --times 3 --rate 1500
 done
 finish
