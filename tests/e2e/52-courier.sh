@@ -97,8 +97,8 @@ for line in "Login failed user=root auth=root host=$name [198.51.100.9]" \
 	"badlogin: [198.51.100.9] plaintext 123456789012345 $name"; do
 	echo "${line}zzz" >>$E2E/pieces
 done
-hostile imap $to_attacker4 143 hostile 143-pieces $E2E/pieces --behind 486 --sample 2
-hostile pop3 $to_attacker4 110 hostile 110-pieces $E2E/pieces --behind 486 --sample 2
+hostile imap $to_attacker4 143 hostile 143-pieces $E2E/pieces --behind 486
+hostile pop3 $to_attacker4 110 hostile 110-pieces $E2E/pieces --behind 486
 
 judge --least 300 <<-END
 	25-auth-plain auth-failure

@@ -28,8 +28,10 @@ cases="auth-plain auth-plain-two-lines auth-login auth-thrice auth-unknown
 	relay unknown-recipient command command-after-hello commands syntax
 	order helo vrfy expn etrn hello-only auth-only nothing login mail"
 
-mkdir -p /var/lib/sendmail/host_status /etc/mail/sasl /usr/lib/sasl2 /var/spool/mqueue /var/run/sendmail/mta
-touch /var/lib/sendmail/sendmail.st /etc/mail/local-host-names /etc/mail/access /etc/mail/aliases
+mkdir -p /var/lib/sendmail/host_status /etc/mail/sasl /usr/lib/sasl2 \
+	/var/spool/mqueue /var/run/sendmail/mta
+touch /var/lib/sendmail/sendmail.st /etc/mail/local-host-names \
+	/etc/mail/access /etc/mail/aliases
 printf 'pwcheck_method: auxprop\nauxprop_plugin: sasldb\n' |
 	tee /etc/mail/sasl/Sendmail.conf.2 /usr/lib/sasl2/Sendmail.conf \
 		>/etc/mail/sasl/Sendmail.conf

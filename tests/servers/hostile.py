@@ -199,6 +199,10 @@ def smtp_fields(t):
          b"Subject: " + t + b"\r\nMessage-ID: <" + t + b">\r\nFrom: " + t +
          b"\r\nTo: " + t + b"\r\nReceived: " + t + b"\r\n\r\n" + t +
          b"\r\n.", b"QUIT"],
+        # All at once.
+        [b"EHLO " + t, b"MAIL FROM:<" + quoted + b"@example.net>",
+         b"RCPT TO:<user1@example.org>", b"RCPT TO:<" + quoted + b"@example.org>",
+         b"DATA", b"Subject: " + t + b"\r\n\r\n" + t + b"\r\n.", b"QUIT"],
         [HELLO, b"AUTH PLAIN " + RIGHT, b"MAIL FROM:<user1@example.org>",
          b"RCPT TO:<user1@example.org>", b"DATA",
          b"Subject: " + t + b"\r\nMessage-ID: <x@" + t + b">\r\n\r\nx\r\n.",
