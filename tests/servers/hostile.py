@@ -434,7 +434,8 @@ def hostile(options):
     sessions = []
     for number, text in enumerate(variants(options, texts)):
         for field, lines in enumerate(FIELDS[options.protocol](text)):
-            if (number + field) % options.sample == 0:
+            # Other fields in each round through the texts.
+            if (number + number // len(texts) + field) % options.sample == 0:
                 sessions.append(lines)
     with ThreadPoolExecutor(WORKERS) as pool:
         list(pool.map(lambda lines: run(options, lines), sessions))
